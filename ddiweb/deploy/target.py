@@ -1,0 +1,52 @@
+"""The one shape of everything that a deployment changes on a node."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ddiweb.deploy.models import Node
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change on one target.
+
+    ``lines`` are fit for the screen: secrets are redacted. ``payload`` is the target's own.
+    """
+
+    lines: tuple[str, ...]
+    payload: Any
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.lines
+
+
+class Target(Protocol):
+    """Read, render, diff, apply, verify, restore; the same for rows and for rules.
+
+    Each method may raise Retryable (unreachable), Refused (nothing was changed) or Failed.
+    """
+
+    name: str
+
+    def render(self, node: Node) -> Any:
+        """Snapshot the database in one transaction and render it, purely, to what should be."""
+
+    def read(self, node: Node) -> Any:
+        """Return what is there now."""
+
+    def diff(self, node: Node, desired: Any, actual: Any) -> Plan:
+        """Compare; an empty plan means that nothing has to be done."""
+
+    def apply(self, node: Node, desired: Any, plan: Plan, fence: int) -> None:
+        """Bring it about; a fence lower than one seen before is Refused."""
+
+    def verify(self, node: Node, desired: Any) -> list[str]:
+        """Read back and return what differs from ``desired``; empty is good."""
+
+    def restore(self, node: Node, before: Any, fence: int) -> None:
+        """Put back what ``read`` returned before ``apply``."""
+
+    def settle(self, node: Node, desired: Any) -> None:
+        """Note in the database what is now proved to be in force."""

@@ -1,0 +1,65 @@
+"""Celery's side of the pipeline. Arguments are ids; the truth is in the rows."""
+
+import logging
+
+from celery.signals import worker_ready
+from django.conf import settings
+from django.utils import timezone
+
+from ddiweb.celery import app
+from ddiweb.deploy import pipeline, registry, services
+from ddiweb.deploy.errors import DeployError
+from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.states import RUNNING, State
+
+log = logging.getLogger(__name__)
+
+
+@app.task
+def run_deployment(deployment_id: int) -> None:
+    """Run one deployment on this node."""
+    if not Deployment.objects.filter(pk=deployment_id).exists():
+        return
+    state = pipeline.run(deployment_id, registry.targets())
+    log.info("deployment %s: %s", deployment_id, state)
+
+
+@app.task
+def sweep() -> None:
+    """Every few seconds: send again what was lost."""
+    found = services.sweep()
+    if any(found.values()):
+        log.info("sweep: %s", found)
+
+
+@app.task
+def check_drift_everywhere() -> None:
+    """Ask each node's own worker to compare what is in force with what should be."""
+    for node in Node.objects.filter(dry_run=False):
+        check_drift.apply_async((node.pk,), queue=node.queue, expires=settings.DRIFT_EVERY)
+
+
+@app.task
+def check_drift(node_id: int) -> None:
+    """Compare, and ask for a deployment if somebody else changed rows or rules."""
+    node = Node.objects.get(pk=node_id)
+    busy = Deployment.objects.filter(node=node, state__in=[State.PENDING, *RUNNING]).exists()
+    last = node.deployments.first()
+    if busy or last is None or last.state in {State.REFUSED, State.FAILED, State.ROLLED_BACK}:
+        # Somebody has to look at a refused one: repeating it would hide it behind its copies.
+        return
+    try:
+        drift = pipeline.drifted(node, registry.targets())
+    except DeployError as error:
+        log.warning("drift of %s can't be told: %s", node.slug, error)
+        return
+    node.refresh_from_db()
+    if drift and node.converged:
+        parts = ", ".join(f"{len(plan.lines)} in {name}" for name, plan in drift.items())
+        services.request_deployment(node, f"drift: {parts}", bump=False)
+
+
+@worker_ready.connect
+def sweep_at_start(**_: object) -> None:
+    """A worker that comes back looks at once for what its predecessor left."""
+    log.info("worker ready at %s: %s", timezone.now().isoformat(), services.sweep())

@@ -1,0 +1,84 @@
+"""What the watch saw: contacts, calls, security events. Written by the watch alone."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from ddiweb.deploy.models import Node
+
+
+class Heartbeat(models.Model):
+    """A process that says it is alive, so that silence can be told from calm."""
+
+    name = models.CharField(max_length=64, unique=True)
+    at = models.DateTimeField()
+    detail = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Contact(models.Model):
+    """Where a registered phone, or a watched vendor, is reached now."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="contacts")
+    endpoint = models.CharField(max_length=40, help_text="peer_7 or trunk_3, as Asterisk says.")
+    uri = models.CharField(max_length=512)
+    address = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=255, blank=True, help_text="Tokens are redacted.")
+    status = models.CharField(max_length=20, blank=True)
+    round_trip_us = models.PositiveIntegerField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["endpoint"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "endpoint", "uri"], name="contact_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.address}"
+
+
+class Call(models.Model):
+    """One call record, as Asterisk closed it."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="calls")
+    unique_id = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    caller = models.CharField(max_length=80, blank=True)
+    number = models.CharField(max_length=32, blank=True)
+    trunk = models.CharField(max_length=40, blank=True)
+    peer = models.CharField(max_length=40, blank=True)
+    disposition = models.CharField(max_length=20, blank=True)
+    seconds = models.PositiveIntegerField(default=0)
+    billed_seconds = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-started_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "unique_id", "peer"], name="call_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.caller} → {self.number} {self.disposition}"
+
+
+class SecurityEvent(models.Model):
+    """A wrong password, an unknown user: somebody got through the firewall and failed."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="security_events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=40)
+    account = models.CharField(max_length=80, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.account} {self.address}"

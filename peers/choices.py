@@ -1,0 +1,39 @@
+"""The words that a form offers."""
+
+from django.db import models
+
+
+class Codec(models.TextChoices):
+    """Codecs in Asterisk's spelling."""
+
+    OPUS = "opus", "Opus (wideband, copes with lost packets)"
+    G722 = "g722", "G.722 (wideband)"
+    ALAW = "alaw", "G.711 A-law (Europe)"
+    ULAW = "ulaw", "G.711 µ-law (North America)"
+
+
+class StepKind(models.TextChoices):
+    """What one stage of a route does."""
+
+    RING = "ring", "Ring peers"
+    REJECT = "reject", "Reject the call"
+
+
+class Cause(models.TextChoices):
+    """What the caller of a rejected call is told."""
+
+    BUSY = "busy", "Busy"
+    UNAVAILABLE = "unavailable", "Unavailable"
+    NOT_FOUND = "not_found", "Number not in service"
+
+
+class TokenState(models.TextChoices):
+    """Where a token stands; see docs/states.md."""
+
+    ISSUED = "issued", "Issued: accepted, not seen yet"
+    CURRENT = "current", "Current: seen"
+    RETIRING = "retiring", "Retiring: a newer one is current"
+    REVOKED = "revoked", "Revoked: its flows are cut"
+
+
+LIVE_TOKEN_STATES = (TokenState.ISSUED, TokenState.CURRENT, TokenState.RETIRING)

@@ -1,0 +1,333 @@
+"""Trunk, Number, Step, Peer and Token: what a person stores, in the field's own words."""
+
+import secrets
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from simple_history.models import HistoricalRecords
+
+from ddiweb import validators
+from ddiweb.deploy.models import BASE32, Node
+from ddiweb.fields import EncryptedTextField, NetworkField
+from peers.choices import Cause, Codec, StepKind, TokenState
+
+#: 26 base32 characters carry 130 bits.
+PASSWORD_LENGTH = 26
+
+
+def new_password() -> str:
+    """Return a random SIP password of 130 bits that can be typed on a phone."""
+    return "".join(secrets.choice(BASE32) for _ in range(PASSWORD_LENGTH))
+
+
+def default_codecs() -> list[str]:
+    """Codecs that every vendor and phone understands, the better ones first."""
+    return [Codec.OPUS, Codec.G722, Codec.ALAW, Codec.ULAW]
+
+
+def trunk_codecs() -> list[str]:
+    """Codecs of the telephone network."""
+    return [Codec.ALAW, Codec.ULAW]
+
+
+def known_codecs(value: object) -> None:
+    """Accept a non-empty list of known codecs without repeats."""
+    known = set(Codec.values)
+    if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
+        raise ValidationError("name at least one codec, each once", code="codecs")
+    for codec in value:
+        if codec not in known:
+            raise ValidationError(
+                f"{codec!r} is not a codec here; choose from {', '.join(sorted(known))}",
+                code="codecs",
+            )
+
+
+class Trunk(models.Model):
+    """A vendor's SIP service on a node: from where its calls come, and how it is registered."""
+
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="trunks")
+    name = models.CharField(
+        max_length=80,
+        validators=[validators.realtime_text],
+        help_text="What you call this vendor's service, such as “Vendor London”.",
+    )
+    enabled = models.BooleanField(
+        default=True, help_text="Off: its networks are shut out and its numbers are not reached."
+    )
+    register = models.BooleanField(
+        "register with the vendor",
+        default=False,
+        help_text="On for vendors that send calls only to a server that has registered.",
+    )
+    host = models.CharField(
+        "vendor's host",
+        max_length=253,
+        blank=True,
+        validators=[validators.hostname],
+        help_text="Where to register, such as sip.example.net. Not needed otherwise.",
+    )
+    port = models.PositiveIntegerField(
+        "vendor's port", default=5060, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    username = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validators.sip_username],
+        help_text="The account name that the vendor gave you. Not needed without registration.",
+    )
+    password = EncryptedTextField(blank=True, validators=[validators.realtime_text])
+    codecs = models.JSONField(default=trunk_codecs, validators=[known_codecs])
+    qualify = models.BooleanField(
+        "watch the vendor",
+        default=True,
+        help_text="Ask the vendor's server once a minute whether it is there (needs the host).",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    history = HistoricalRecords(excluded_fields=["password"])
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "name"], name="trunk_name_once_a_node"),
+            models.CheckConstraint(
+                condition=Q(register=False) | (~Q(host="") & ~Q(username="")),
+                name="trunk_registration_is_whole",
+                violation_error_message="To register, a host and a username are needed.",
+            ),
+            models.CheckConstraint(
+                condition=Q(port__gte=1, port__lte=65535), name="trunk_port_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """Its name in Asterisk: letters, digits and underscores only."""
+        return f"trunk_{self.pk}"
+
+
+class TrunkNetwork(models.Model):
+    """Addresses from which a vendor's signalling and audio come."""
+
+    trunk = models.ForeignKey(Trunk, on_delete=models.CASCADE, related_name="networks")
+    cidr = NetworkField(
+        "network",
+        help_text="An address or a CIDR of the vendor, such as 203.0.113.20 or 2001:db8::/48. "
+        "Packets from here are let in without a token.",
+    )
+    note = models.CharField(max_length=120, blank=True, validators=[validators.plain_text])
+
+    class Meta:
+        ordering: ClassVar = ["cidr"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["trunk", "cidr"], name="network_once_a_trunk"),
+            models.CheckConstraint(
+                condition=Q(cidr__regex=r"\A[0-9a-f.:]{2,39}/[0-9]{1,3}\Z"),
+                name="trunk_network_form",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.cidr
+
+
+class Peer(models.Model):
+    """One SIP app on one device."""
+
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="peers")
+    name = models.CharField(
+        max_length=80,
+        validators=[validators.realtime_text],
+        help_text="Whose phone this is, such as “Ada, mobile”. Shown on calls.",
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="peers",
+        help_text="The person who uses it, if they have an account here.",
+    )
+    username = models.CharField(
+        "SIP username",
+        max_length=64,
+        validators=[validators.sip_username],
+        help_text="What the app signs in with. It can't be a trunk's or another peer's.",
+    )
+    password = EncryptedTextField(
+        "SIP password",
+        default=new_password,
+        validators=[
+            validators.Pattern(
+                r"[A-Za-z0-9._~!*+=-]{12,64}",
+                "use 12 to 64 letters, digits or ._~!*+=-; leave it to ddiweb to make one",
+            )
+        ],
+    )
+    enabled = models.BooleanField(
+        default=True, help_text="Off: the phone is cut off at once, its settings are kept."
+    )
+    codecs = models.JSONField(default=default_codecs, validators=[known_codecs])
+    created_at = models.DateTimeField(auto_now_add=True)
+    history = HistoricalRecords(excluded_fields=["password"])
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "username"], name="username_once_a_node"),
+            models.CheckConstraint(
+                condition=Q(username__regex=r"\A[A-Za-z0-9_.-]{3,64}\Z"),
+                name="peer_username_form",
+            ),
+            models.CheckConstraint(
+                # Names in Asterisk: a phone that signed in as one would be taken for it.
+                condition=~Q(username__regex=r"\A(trunk|peer)_[0-9]+\Z"),
+                name="peer_username_is_not_a_key",
+                violation_error_message="A username like trunk_1 or peer_1 is taken by ddiweb.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """Its name in Asterisk: letters, digits and underscores only."""
+        return f"peer_{self.pk}"
+
+
+class Number(models.Model):
+    """A DDI in E.164 on a trunk, with an ordered route."""
+
+    trunk = models.ForeignKey(Trunk, on_delete=models.PROTECT, related_name="numbers")
+    e164 = models.CharField(
+        "number",
+        max_length=16,
+        unique=True,
+        validators=[validators.e164],
+        help_text="The DDI in E.164, such as +442079460123.",
+    )
+    label = models.CharField(
+        max_length=80,
+        blank=True,
+        validators=[validators.realtime_text],
+        help_text="What it is for, such as “London office”. Shown on the phone that rings.",
+    )
+    enabled = models.BooleanField(default=True, help_text="Off: callers hear “not in service”.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering: ClassVar = ["e164"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(e164__regex=r"\A\+[1-9][0-9]{6,14}\Z"), name="number_is_e164"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.e164
+
+    @property
+    def digits(self) -> str:
+        """The number without its plus, as the dialplan looks it up."""
+        return self.e164.removeprefix("+")
+
+
+class Step(models.Model):
+    """One stage of a number's route; the next one follows if nobody answers."""
+
+    number = models.ForeignKey(Number, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text="1 is first.",
+    )
+    kind = models.CharField(max_length=10, choices=StepKind.choices, default=StepKind.RING)
+    peers = models.ManyToManyField(
+        Peer,
+        blank=True,
+        related_name="steps",
+        help_text="Which phones ring, all at once.",
+    )
+    timeout = models.PositiveSmallIntegerField(
+        "ring for",
+        default=25,
+        validators=[MinValueValidator(5), MaxValueValidator(120)],
+        help_text="Seconds before the next step.",
+    )
+    cause = models.CharField(
+        max_length=12,
+        choices=Cause.choices,
+        default=Cause.UNAVAILABLE,
+        help_text="What the caller is told, if the call is rejected.",
+    )
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["number", "position"], name="one_step_a_position"),
+            models.CheckConstraint(condition=Q(kind__in=StepKind.values), name="step_kind"),
+            models.CheckConstraint(condition=Q(cause__in=Cause.values), name="step_cause"),
+            models.CheckConstraint(
+                condition=Q(position__gte=1, position__lte=20), name="step_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(timeout__gte=5, timeout__lte=120), name="step_timeout"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number_id}/{self.position} {self.kind}"
+
+
+class Token(models.Model):
+    """The secret string that lets a peer's packets through.
+
+    ``issued`` (accepted, not seen yet) → ``current`` (seen) → ``retiring`` (a newer one is
+    current; accepted until its grace ends) → ``revoked`` (its flows are cut). A compromise goes
+    to ``revoked`` at once. A revoked token outlives its peer until its flows are proved cut.
+    """
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="tokens")
+    peer = models.ForeignKey(
+        Peer, null=True, blank=True, on_delete=models.SET_NULL, related_name="tokens"
+    )
+    mark = models.PositiveIntegerField(help_text="Low 20 bits of the kernel's connection mark.")
+    value = EncryptedTextField(blank=True)
+    digest = models.CharField(max_length=64, unique=True)
+    hint = models.CharField(max_length=24)
+    state = models.CharField(max_length=10, choices=TokenState.choices, default=TokenState.ISSUED)
+    issued_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    grace_until = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    cut_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "mark"], name="mark_once_a_node"),
+            models.CheckConstraint(
+                condition=Q(mark__gte=1, mark__lt=2**20), name="mark_fits_the_connmark"
+            ),
+            models.CheckConstraint(condition=Q(state__in=TokenState.values), name="token_state"),
+            models.CheckConstraint(
+                condition=Q(peer__isnull=False) | Q(state="revoked"),
+                name="token_without_peer_is_revoked",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="revoked") | Q(revoked_at__isnull=False),
+                name="revoked_token_says_when",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.hint
