@@ -67,9 +67,14 @@ class Pattern:
 
 
 #: RFC 3261 allows more in a user part; these are what every app and our renderers carry unescaped.
+#: Small letters only: phones capitalise what is typed, and SIP compares users case by case.
 sip_username = Pattern(
-    r"[A-Za-z0-9_.-]{3,64}",
-    "use 3 to 64 letters, digits, dots, hyphens or underscores",
+    r"[a-z0-9_.-]{3,40}",
+    "use 3 to 40 small letters, digits, dots, hyphens or underscores",
+)
+vendor_username = Pattern(
+    r"[A-Za-z0-9_.+-]{1,64}",
+    "use 1 to 64 letters, digits, dots, pluses, hyphens or underscores",
 )
 slug = Pattern(
     r"[a-z][a-z0-9-]{0,31}", "use up to 32 small letters, digits and hyphens, a letter first"

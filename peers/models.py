@@ -77,7 +77,7 @@ class Trunk(models.Model):
     username = models.CharField(
         max_length=64,
         blank=True,
-        validators=[validators.sip_username],
+        validators=[validators.vendor_username],
         help_text="The account name that the vendor gave you. Not needed without registration.",
     )
     password = EncryptedTextField(blank=True, validators=[validators.realtime_text])
@@ -157,7 +157,7 @@ class Peer(models.Model):
     )
     username = models.CharField(
         "SIP username",
-        max_length=64,
+        max_length=40,
         validators=[validators.sip_username],
         help_text="What the app signs in with. It can't be a trunk's or another peer's.",
     )
@@ -183,7 +183,7 @@ class Peer(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["node", "username"], name="username_once_a_node"),
             models.CheckConstraint(
-                condition=Q(username__regex=r"\A[A-Za-z0-9_.-]{3,64}\Z"),
+                condition=Q(username__regex=r"\A[a-z0-9_.-]{3,40}\Z"),
                 name="peer_username_form",
             ),
             models.CheckConstraint(
@@ -309,6 +309,7 @@ class Token(models.Model):
     grace_until = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     cut_at = models.DateTimeField(null=True, blank=True)
+    cut_generation = models.PositiveBigIntegerField(null=True, blank=True)
     reason = models.CharField(max_length=120, blank=True)
 
     class Meta:

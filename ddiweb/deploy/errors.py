@@ -1,4 +1,7 @@
-"""Errors that carry the decision. Django-free: the agent's channel and the AMI client raise them."""
+"""Errors that carry the decision.
+
+Django-free: the agent's channel and the AMI client raise them too.
+"""
 
 
 class DeployError(Exception):

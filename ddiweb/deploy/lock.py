@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -40,9 +41,13 @@ def _end(now: datetime) -> datetime:
 
 def _process() -> str:
     """This process, by host, pid and start time (a pid alone is reused; proc(5), field 22)."""
-    with open("/proc/self/stat", encoding="ascii") as stat:
-        started = stat.read().rpartition(")")[2].split()[19]
-    return f"{socket.gethostname()}:{os.getpid()}:{started}"
+    return f"{socket.gethostname()}:{os.getpid()}:{_stat(os.getpid())[19]}"
+
+
+def _stat(pid: int | str) -> list[str]:
+    """The fields of proc(5) stat from the state on; a name may hold blanks and parentheses."""
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return text.rpartition(")")[2].split()
 
 
 def is_gone(holder: str) -> bool:
@@ -52,8 +57,7 @@ def is_gone(holder: str) -> bool:
     if host != socket.gethostname() or not pid.isdigit():
         return False
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        fields = _stat(pid)
     except (FileNotFoundError, ProcessLookupError):
         return True
     return fields[0] == "Z" or fields[19] != started

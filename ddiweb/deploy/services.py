@@ -76,7 +76,7 @@ def enqueue(deployment_id: int, *, countdown: float | None = None) -> bool:
 
 
 def release_lost() -> int:
-    """Return deployments of dead workers, and of ended leases, to ``pending``; the count of them."""
+    """Return deployments of dead workers and of ended leases to ``pending``; how many."""
     now = timezone.now()
     count = 0
     for row in Deployment.objects.select_related("node").filter(state__in=list(RUNNING)):

@@ -22,7 +22,9 @@ class Contact(models.Model):
     """Where a registered phone, or a watched vendor, is reached now."""
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="contacts")
-    endpoint = models.CharField(max_length=40, help_text="peer_7 or trunk_3, as Asterisk says.")
+    endpoint = models.CharField(
+        max_length=64, help_text="A peer's SIP username or trunk_3, as Asterisk names it."
+    )
     uri = models.CharField(max_length=512)
     address = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=255, blank=True, help_text="Tokens are redacted.")

@@ -1,0 +1,52 @@
+"""The only reader of the ORM for the firewall target."""
+
+from typing import Any
+
+from django.db import models, transaction
+from django.db.models import Q
+
+from ddiweb.deploy.models import Node
+from firewall.models import ManagementNetwork
+from firewall.ruleset.types import MAX_REVOKED, Intent
+from firewall.ruleset.types import Token as TokenRule
+from peers.choices import LIVE_TOKEN_STATES, TokenState
+from peers.models import Token, TrunkNetwork
+
+
+def take(node: Node) -> Intent:
+    """Read what the node's firewall should let in; raises Refused for what no rule may carry."""
+    with transaction.atomic():
+        live = Token.objects.filter(node=node, state__in=LIVE_TOKEN_STATES).order_by("mark")
+        admitted = live.filter(peer__enabled=True)
+        return Intent(
+            generation=node.generation,
+            sip_port=node.sip_port,
+            rtp_first=node.rtp_first,
+            rtp_last=node.rtp_last,
+            management=_networks(ManagementNetwork.objects.filter(node=node)),
+            # The ports stand in the agent's own configuration, beside its built-in networks.
+            management_ports=(),
+            vendors=_networks(TrunkNetwork.objects.filter(trunk__node=node, trunk__enabled=True)),
+            bans=(),
+            site_prefix=node.site_prefix,
+            tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),
+            revoked=_revoked(node),
+        )
+
+
+def _networks(rows: "models.QuerySet[Any]") -> tuple[str, ...]:
+    return tuple(rows.order_by("cidr").values_list("cidr", flat=True).distinct())
+
+
+def _revoked(node: Node) -> tuple[int, ...]:
+    """Marks whose flows must end: revoked tokens until they are proved cut, and peers that are off.
+
+    A proved cut stays on the list until the next edit, so that the same generation always renders
+    to the same rules; after that no flow with the mark is left (its conntrack entries are gone,
+    and no token rule could mark a new one).
+    """
+    recent = Q(cut_generation__isnull=True) | Q(cut_generation__gte=node.generation)
+    dead = Q(state=TokenState.REVOKED) & recent
+    off = Q(state__in=LIVE_TOKEN_STATES, peer__enabled=False)
+    marks = Token.objects.filter(dead | off, node=node).order_by("-revoked_at", "-mark")
+    return tuple(marks.values_list("mark", flat=True)[:MAX_REVOKED])
