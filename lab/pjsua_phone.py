@@ -1,0 +1,318 @@
+"""A scripted SIP phone as a process: JSON lines in, JSON lines out; PJSIP does the telephony.
+
+``python -m lab.pjsua_phone``. Commands (``{"do": …}``) answer with one line ``{"ok": true, …}`` or
+``{"ok": false, "error": …}``: start, register, unregister, call, answer, hangup, heard, status, quit.
+All PJSIP work stays in one thread; a library that calls back into Python from others is not safe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import pjsua2 as pj
+
+from lab.tone import Heard, heard_in
+
+CLOCK_HZ = 8000
+
+
+class Call(pj.Call):
+    """One call; plays the phone's tone and records what it hears."""
+
+    def __init__(self, phone: Phone, account: pj.Account, call_id: int = pj.PJSUA_INVALID_ID):
+        super().__init__(account, call_id)
+        self.phone = phone
+        self.status = 0
+        self.reason = ""
+        self.answered = False
+        self.ended = False
+        self.media: pj.AudioMedia | None = None
+        self.recorder: pj.AudioMediaRecorder | None = None
+        self.heard = Heard(0, 0.0, 0.0)
+
+    def onCallState(self, prm: Any) -> None:  # noqa: N802 - PJSIP's name
+        """Note how the call stands."""
+        info = self.getInfo()
+        self.status, self.reason = info.lastStatusCode, info.lastReason
+        if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self.answered = True
+        if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.stop_recording()
+            self.ended = True
+
+    def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
+        """Connect tone and recorder when audio begins."""
+        info = self.getInfo()
+        for media in info.media:
+            ready = media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and ready and self.media is None:
+                self.media = self.getAudioMedia(media.index)
+                if self.phone.tone is not None:
+                    self.phone.tone.startTransmit(self.media)
+                self.start_recording()
+
+    def start_recording(self) -> None:
+        """Begin a new WAV file."""
+        if self.media is not None:
+            self.recorder = pj.AudioMediaRecorder()
+            self.recorder.createRecorder(str(self.phone.recording))
+            self.media.startTransmit(self.recorder)
+
+    def stop_recording(self) -> None:
+        """Close the WAV file and note what was heard in it."""
+        if self.recorder is None:
+            return
+        self.recorder = None  # the destructor writes the header
+        now = heard_in(self.phone.recording)
+        if now.hz or not self.heard.hz:
+            self.heard = now
+
+    def listen(self) -> Heard:
+        """Return what was heard so far and go on recording."""
+        self.stop_recording()
+        if not self.ended:
+            self.start_recording()
+        return self.heard
+
+
+class Account(pj.Account):
+    """The phone's one account."""
+
+    def __init__(self, phone: Phone):
+        super().__init__()
+        self.phone = phone
+        self.code = 0
+        self.registered = False
+        self.updates = 0
+
+    def onRegState(self, prm: Any) -> None:  # noqa: N802
+        """Note the registrar's answer."""
+        self.code = prm.code
+        self.updates += 1
+        self.registered = bool(self.getInfo().regIsActive)
+
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
+        """Ring or answer, as told."""
+        call = Call(self.phone, self, prm.callId)
+        info = call.getInfo()
+        self.phone.incoming.append(
+            {
+                "from": info.remoteUri,
+                "to": info.localUri,
+                "at": time.time(),
+                "raw": str(prm.rdata.wholeMsg),
+            }
+        )
+        self.phone.current = call
+        answer = pj.CallOpParam()
+        answer.statusCode = self.phone.answer_code
+        call.answer(answer)
+
+
+class Phone:
+    """The commands."""
+
+    def __init__(self) -> None:
+        self.endpoint = pj.Endpoint()
+        self.endpoint.libCreate()
+        self.account: Account | None = None
+        self.current: Call | None = None
+        self.tone: pj.ToneGenerator | None = None
+        self.recording = Path("phone.wav")
+        self.incoming: list[dict[str, Any]] = []
+        self.answer_code = 200
+        self.running = True
+
+    def do_start(
+        self, user_agent: str, folder: str, port: int, tone_hz: int, log: int
+    ) -> dict[str, Any]:
+        """Start the stack: UDP on ``port`` (0: any), null sound device, a tone of ``tone_hz``."""
+        config = pj.EpConfig()
+        config.uaConfig.userAgent = user_agent
+        config.uaConfig.threadCnt = 0
+        config.uaConfig.mainThreadOnly = True
+        config.medConfig.clockRate = CLOCK_HZ
+        config.medConfig.sndClockRate = CLOCK_HZ
+        config.medConfig.noVad = True
+        config.medConfig.ecTailLen = 0
+        config.logConfig.level = log
+        config.logConfig.consoleLevel = 0
+        config.logConfig.filename = f"{folder}/pjsua.log"
+        self.endpoint.libInit(config)
+        transport = pj.TransportConfig()
+        transport.port = port
+        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        transport6 = pj.TransportConfig()
+        transport6.port = port
+        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP6, transport6)
+        self.endpoint.libStart()
+        self.endpoint.audDevManager().setNullDev()
+        self.recording = Path(folder) / "heard.wav"
+        if tone_hz:
+            self.tone = pj.ToneGenerator()
+            self.tone.createToneGenerator(CLOCK_HZ)
+            digit = pj.ToneDesc()
+            digit.freq1, digit.freq2, digit.on_msec, digit.off_msec = tone_hz, 0, 1000, 0
+            tones = pj.ToneDescVector()
+            tones.append(digit)
+            self.tone.play(tones, True)
+        return {}
+
+    def do_register(  # noqa: PLR0913
+        self, user: str, password: str, server: str, expires: int, wait: float, ipv6: bool = False
+    ) -> dict[str, Any]:
+        """Register; with an empty password only place calls. Answers when the registrar has."""
+        self.drop_account()
+        config = pj.AccountConfig()
+        config.idUri = f"sip:{user}@{server}"
+        if password:
+            config.regConfig.registrarUri = f"sip:{server}"
+            config.regConfig.timeoutSec = expires
+            config.regConfig.retryIntervalSec = 0
+            config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
+        config.natConfig.contactRewriteUse = 0
+        config.natConfig.viaRewriteUse = 0
+        config.natConfig.sdpNatRewriteUse = 0
+        config.natConfig.udpKaIntervalSec = 0
+        if ipv6:
+            config.sipConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_PREFER_IPV6
+            config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_PREFER_IPV6
+        self.account = Account(self)
+        self.account.create(config)
+        account = self.account
+        if password:
+            self.poll_until(lambda: account.updates > 0, wait)
+        return {"registered": account.registered, "code": account.code}
+
+    def do_unregister(self, wait: float) -> dict[str, Any]:
+        """Take the registration back."""
+        account = self.account
+        if account is None:
+            return {"registered": False, "code": 0}
+        before = account.updates
+        account.setRegistration(False)
+        self.poll_until(lambda: account.updates > before, wait)
+        return {"registered": account.registered, "code": account.code}
+
+    def do_reregister(self, wait: float) -> dict[str, Any]:
+        """Send the REGISTER again."""
+        account = self.account
+        if account is None:
+            raise ValueError("no account")
+        before = account.updates
+        account.code = 0
+        account.setRegistration(True)
+        self.poll_until(lambda: account.updates > before, wait)
+        return {"registered": account.registered, "code": account.code}
+
+    def do_call(self, uri: str, headers: dict[str, str], wait: float) -> dict[str, Any]:
+        """Call; answers when the other side has answered or refused, or after ``wait`` seconds."""
+        if self.account is None:
+            raise ValueError("no account")
+        call = Call(self, self.account)
+        parameters = pj.CallOpParam(True)
+        for name, value in headers.items():
+            header = pj.SipHeader()
+            header.hName, header.hValue = name, value
+            parameters.txOption.headers.append(header)
+        self.current = call
+        call.makeCall(uri, parameters)
+        self.poll_until(lambda: call.answered or call.ended, wait)
+        return self.do_status()
+
+    def do_answer(self, code: int) -> dict[str, Any]:
+        """Answer all calls to come with ``code``: 200, 180 to let it ring, 486 busy."""
+        self.answer_code = code
+        return {}
+
+    def do_hangup(self, wait: float) -> dict[str, Any]:
+        """End the call."""
+        call = self.current
+        if call is not None and not call.ended:
+            call.hangup(pj.CallOpParam(True))
+            self.poll_until(lambda: call.ended, wait)
+        return self.do_status()
+
+    def do_heard(self, seconds: float) -> dict[str, Any]:
+        """Listen for ``seconds`` more and answer with the tone."""
+        self.poll_until(lambda: False, seconds)
+        heard = self.current.listen() if self.current else Heard(0, 0.0, 0.0)
+        return {"hz": heard.hz, "share": heard.share, "seconds": heard.seconds}
+
+    def do_status(self) -> dict[str, Any]:
+        """Tell the registration, the last call and the calls that came in."""
+        call, account = self.current, self.account
+        return {
+            "registered": bool(account and account.registered),
+            "code": account.code if account else 0,
+            "call": call
+            and {
+                "status": call.status,
+                "reason": call.reason,
+                "answered": call.answered,
+                "ended": call.ended,
+                "hz": call.heard.hz,
+            },
+            "incoming": self.incoming,
+        }
+
+    def do_quit(self) -> dict[str, Any]:
+        """End the process after this answer."""
+        self.running = False
+        return {}
+
+    def drop_account(self) -> None:
+        """Forget the account without telling the registrar."""
+        if self.account is not None:
+            self.account.shutdown()
+            self.account = None
+
+    def poll_until(self, done: Any, seconds: float) -> None:
+        """Let PJSIP work until ``done()`` or the time is over."""
+        end = time.monotonic() + seconds
+        while not done() and time.monotonic() < end:
+            self.endpoint.libHandleEvents(20)
+
+    def command(self, line: str) -> dict[str, Any]:
+        """Do one command line."""
+        try:
+            given = json.loads(line)
+            verb = given.pop("do")
+            method = getattr(self, f"do_{verb}")
+            return {"ok": True, **method(**given)}
+        except pj.Error as error:
+            return {"ok": False, "error": error.info()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+    def run(self, answers: TextIO) -> None:
+        """Serve standard input until it ends or ``quit``."""
+        started = False
+        while self.running:
+            if started:
+                self.endpoint.libHandleEvents(20)
+            if select.select([sys.stdin], [], [], 0 if started else 1)[0]:
+                line = sys.stdin.readline()
+                if not line:
+                    break
+                started = started or '"start"' in line
+                print(json.dumps(self.command(line)), file=answers, flush=True)
+
+
+def main() -> None:
+    """Serve one phone. PJSIP prints to standard output: it gets standard error instead."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    Phone().run(answers)
+    # PJSIP's own shutdown may wait for a registrar that is gone; the process simply ends.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

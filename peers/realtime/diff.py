@@ -1,0 +1,103 @@
+"""Two sets of rows to the smallest change, and the AMI actions that this change needs. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from peers.realtime import schema
+from peers.realtime.actions import Action, Reload, RemoveContacts
+from peers.realtime.rows import Row, Rows
+
+REDACTED = "********"
+
+
+@dataclass(frozen=True)
+class Update:
+    """One row before and after."""
+
+    before: Row
+    after: Row
+
+    def changed(self) -> Iterator[tuple[schema.Column, str, str]]:
+        """Yield each column that differs with its old and new value."""
+        columns = schema.BY_NAME[self.after.table].columns
+        for column, old, new in zip(columns, self.before.values, self.after.values, strict=True):
+            if old != new:
+                yield column, old, new
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has to be written, sorted, and what Asterisk has to be told afterwards."""
+
+    inserts: tuple[Row, ...] = ()
+    updates: tuple[Update, ...] = ()
+    deletes: tuple[Row, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.inserts or self.updates or self.deletes)
+
+    def touched(self, table: str) -> tuple[Row, ...]:
+        """Return all rows of ``table``, old and new, that the change names."""
+        rows = [*self.inserts, *self.deletes]
+        for update in self.updates:
+            rows += [update.before, update.after]
+        return tuple(row for row in rows if row.table == table)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """AMI actions in the order in which they are to be done; often none.
+
+        Endpoints, auths, aors, identifies and routes are in force at the next request without
+        any. Outbound registrations and static contacts are read at a reload only. The contact of
+        a phone whose aor vanished would otherwise stay until it expires.
+        """
+        actions: list[Action] = []
+        if any(row.as_dict()["contact"] for row in self.touched("ps_aors")):
+            actions.append(Reload("res_pjsip.so"))
+        if self._registrations_touched():
+            actions.append(Reload("res_pjsip_outbound_registration.so"))
+        for row in self.deletes:
+            if row.table == "ps_aors" and not row.as_dict()["contact"]:
+                actions.append(RemoveContacts(row.id))
+        return tuple(actions)
+
+    def _registrations_touched(self) -> bool:
+        if self.touched("ps_registrations"):
+            return True
+        return any(not row.as_dict()["realm"] for row in self.touched("ps_auths"))
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the change for people, a line a row or column, secrets redacted."""
+        return tuple(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        for row in self.deletes:
+            yield f"- {row.table} {row.id}"
+        for update in self.updates:
+            for column, old, new in update.changed():
+                if column.secret:
+                    old, new = REDACTED, f"{REDACTED} (changed)"
+                yield f"~ {update.after.table} {update.after.id} {column.name}: {old!r} -> {new!r}"
+        for row in self.inserts:
+            columns = schema.BY_NAME[row.table].columns
+            shown = [
+                f"{column.name}={REDACTED if column.secret else value}"
+                for column, value in zip(columns, row.values, strict=True)
+                if value and value != column.default
+            ]
+            yield " ".join([f"+ {row.table} {row.id}", *shown])
+
+
+def diff(desired: Rows, actual: Rows) -> Change:
+    """Return what brings ``actual`` to ``desired``."""
+    inserts, updates = [], []
+    for key, row in desired.by_key.items():
+        present = actual.by_key.get(key)
+        if present is None:
+            inserts.append(row)
+        elif present != row:
+            updates.append(Update(present, row))
+    deletes = [row for key, row in actual.by_key.items() if key not in desired.by_key]
+    return Change(tuple(inserts), tuple(updates), tuple(deletes))

@@ -1,0 +1,197 @@
+"""What the renderer needs to know of a node, as frozen values checked at the edge.
+
+``snapshot.py`` reads them from the ORM; tests and the lab make them by hand. Each constructor
+raises Refused with the field, its fault and the remedy, also for what a form would have refused.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from peers.realtime import text
+from peers.realtime.text import between, display_text, matches, refuse, row_text
+
+KEY = re.compile(r"\A[a-z0-9_]{1,40}\Z")
+SLUG = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
+REALM = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\Z")
+USERNAME = re.compile(r"\A[A-Za-z0-9_.-]{3,64}\Z")
+VENDOR_USERNAME = re.compile(r"\A[A-Za-z0-9_.+-]{0,64}\Z")
+HA1_MD5 = re.compile(r"\A[0-9a-f]{32}\Z")
+DIGITS = re.compile(r"\A[1-9][0-9]{2,14}\Z")
+COUNTRY = re.compile(r"\A([1-9][0-9]{0,2})?\Z")
+#: Codecs in Asterisk's own names that the static configuration loads.
+CODECS = ("alaw", "ulaw", "g722", "opus", "gsm")
+CAUSES = ("busy", "unavailable", "not_found")
+KINDS = ("ring", "reject")
+#: Last position that the fixed dialplan looks at (deploy/asterisk/extensions.conf).
+STEPS_MAX = 50
+TARGETS_MAX = 20
+
+Cause = Literal["busy", "unavailable", "not_found"]
+Kind = Literal["ring", "reject"]
+DidHeader = Literal["request", "to"]
+
+
+def _codecs(name: str, values: tuple[str, ...]) -> None:
+    if not values:
+        raise refuse(name, "names no codec", "choose at least one")
+    if len(set(values)) != len(values) or not set(values) <= set(CODECS):
+        raise refuse(name, "names an unknown or repeated codec", f"choose of {', '.join(CODECS)}")
+
+
+def _unique(name: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise refuse(name, f"{value} stands twice", "remove one")
+        seen.add(value)
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A host that runs Asterisk. Ports are UDP ports; ``realm`` is part of every digest hash."""
+
+    slug: str
+    realm: str
+    sip_port: int = 5060
+    rtp_first: int = 10000
+    rtp_last: int = 20000
+    public_ipv4: str = ""
+    public_ipv6: str = ""
+
+    def __post_init__(self) -> None:
+        matches("node.slug", SLUG, self.slug, "use small letters, digits and hyphens")
+        matches("node.realm", REALM, self.realm, "use letters, digits, dots and hyphens")
+        between("node.sip_port", self.sip_port, 1, 65535)
+        between("node.rtp_first", self.rtp_first, 1024, 65534)
+        between("node.rtp_last", self.rtp_last, self.rtp_first + 1, 65535)
+        for name in ("public_ipv4", "public_ipv6"):
+            if getattr(self, name):
+                text.host(f"node.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class TrunkFacts:
+    """A vendor's SIP service. ``key`` is the name of its endpoint, ``networks`` its only proof.
+
+    ``did_header``: where the vendor puts the DDI, in the request URI or in To. ``country`` is the
+    country code that turns a national ``020…`` into E.164 digits; empty: numbers come in full.
+    ``channels_max`` counts calls at once, 0 is no limit.
+    """
+
+    key: str
+    networks: tuple[str, ...]
+    registrar_host: str = ""
+    registrar_port: int = 5060
+    username: str = ""
+    password: str = field(default="", repr=False)
+    register: bool = False
+    outbound_host: str = ""
+    codecs: tuple[str, ...] = ("alaw", "ulaw")
+    qualify: bool = False
+    did_header: DidHeader = "request"
+    channels_max: int = 0
+    country: str = ""
+
+    def __post_init__(self) -> None:
+        matches("trunk.key", KEY, self.key, "use [a-z0-9_]")
+        for value in self.networks:
+            text.network("trunk.networks", value)
+        _unique("trunk.networks", self.networks)
+        for name in ("registrar_host", "outbound_host"):
+            if getattr(self, name):
+                text.host(f"trunk.{name}", getattr(self, name))
+        between("trunk.registrar_port", self.registrar_port, 1, 65535)
+        matches("trunk.username", VENDOR_USERNAME, self.username, "use letters, digits, . _ + -")
+        row_text("trunk.password", self.password)
+        if self.register and not (self.registrar_host and self.username and self.password):
+            raise refuse(
+                "trunk.register", "lacks a registrar, a username or a password", "give all three"
+            )
+        if self.did_header not in ("request", "to"):
+            raise refuse("trunk.did_header", "is unknown", "choose request or to")
+        _codecs("trunk.codecs", self.codecs)
+        between("trunk.channels_max", self.channels_max, 0, 100_000)
+        matches("trunk.country", COUNTRY, self.country, "write a country code such as 44")
+
+
+@dataclass(frozen=True)
+class PeerFacts:
+    """One SIP app on one device. ``key`` is ours; ``username`` is what the app sends.
+
+    Asterisk finds an endpoint and its aor by the user of From and To, so both are named by
+    ``username``. ``digest_ha1_md5`` is md5(username:realm:password) (RFC 2617, 3.2.2.2).
+    """
+
+    key: str
+    username: str
+    digest_ha1_md5: str = field(repr=False)
+    codecs: tuple[str, ...] = ("alaw", "ulaw")
+    display_name: str = ""
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        matches("peer.key", KEY, self.key, "use [a-z0-9_]")
+        matches("peer.username", USERNAME, self.username, "use 3 to 64 letters, digits, . _ -")
+        matches("peer.digest_ha1_md5", HA1_MD5, self.digest_ha1_md5, "32 hexadecimal digits")
+        _codecs("peer.codecs", self.codecs)
+        display_text("peer.display_name", self.display_name)
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """One stage of a number's route. ``targets`` are peer keys; ``timeout`` is in seconds."""
+
+    position: int
+    kind: Kind
+    targets: tuple[str, ...] = ()
+    timeout: int = 30
+    cause: Cause = "unavailable"
+
+    def __post_init__(self) -> None:
+        between("step.position", self.position, 0, 32767)
+        if self.kind not in KINDS:
+            raise refuse("step.kind", "is unknown", f"choose of {', '.join(KINDS)}")
+        if self.cause not in CAUSES:
+            raise refuse("step.cause", "is unknown", f"choose of {', '.join(CAUSES)}")
+        between("step.timeout", self.timeout, 1, 600)
+        for target in self.targets:
+            matches("step.targets", KEY, target, "name peers by their keys")
+        _unique("step.targets", self.targets)
+        if self.kind == "ring" and not 0 < len(self.targets) <= TARGETS_MAX:
+            raise refuse("step.targets", "are none or too many", f"name 1 to {TARGETS_MAX} peers")
+
+
+@dataclass(frozen=True)
+class NumberFacts:
+    """A DDI on a trunk: E.164 digits without the plus, with its steps in any order."""
+
+    key: str
+    trunk_key: str
+    display: str = ""
+    steps: tuple[StepFacts, ...] = ()
+
+    def __post_init__(self) -> None:
+        matches("number.key", DIGITS, self.key, "write 3 to 15 digits, country code first")
+        matches("number.trunk_key", KEY, self.trunk_key, "use [a-z0-9_]")
+        display_text("number.display", self.display)
+        _unique("number.steps", (str(step.position) for step in self.steps))
+        if len(self.steps) > STEPS_MAX:
+            raise refuse("number.steps", "are too many", f"at most {STEPS_MAX}")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All facts of one node, read in one transaction."""
+
+    node: NodeFacts
+    trunks: tuple[TrunkFacts, ...] = ()
+    peers: tuple[PeerFacts, ...] = ()
+    numbers: tuple[NumberFacts, ...] = ()
+
+    def __post_init__(self) -> None:
+        _unique("trunks", (trunk.key for trunk in self.trunks))
+        _unique("peers", (peer.key for peer in self.peers))
+        _unique("endpoints", [*(t.key for t in self.trunks), *(p.username for p in self.peers)])
+        _unique("numbers", (f"{n.trunk_key}-{n.key}" for n in self.numbers))

@@ -1,0 +1,157 @@
+"""Facts to rows: pure, deterministic, without sockets, clock or database.
+
+Each option is the one that was proved to carry calls and to keep strangers out; where a default of
+Asterisk would be dangerous the reason stands beside it.
+"""
+
+from collections.abc import Iterator
+
+from peers.realtime import schema, text
+from peers.realtime.facts import NumberFacts, PeerFacts, Snapshot, StepFacts, TrunkFacts
+from peers.realtime.rows import Row, Rows, row
+from peers.realtime.text import refuse
+
+#: Seconds between two qualify OPTIONS to a phone; keeps the NAT binding of a mobile network.
+PEER_QUALIFY = 30
+TRUNK_QUALIFY = 60
+#: Separates the targets of one step. The dialplan's FILTER lets it and usernames through only.
+TARGET_SEPARATOR = "&"
+
+
+def render(snapshot: Snapshot) -> Rows:
+    """Return all rows of the node. A disabled peer has none: it can neither register nor ring.
+
+    Raises Refused, naming the field, if a fact cannot be a row or points to nothing.
+    """
+    return Rows.of(_rows(snapshot))
+
+
+def _rows(snapshot: Snapshot) -> Iterator[Row]:
+    for trunk in snapshot.trunks:
+        yield from _trunk(trunk)
+    for peer in snapshot.peers:
+        if peer.enabled:
+            yield from _peer(peer, snapshot.node.realm)
+    known = {peer.key: peer for peer in snapshot.peers}
+    trunks = {trunk.key for trunk in snapshot.trunks}
+    for number in snapshot.numbers:
+        if number.trunk_key not in trunks:
+            raise refuse(f"number {number.key}", "names an unknown trunk", "choose another")
+        yield from _number(number, known)
+
+
+def _trunk(trunk: TrunkFacts) -> Iterator[Row]:
+    auth = f"{trunk.key}-out" if trunk.username and trunk.password else ""
+    yield row(
+        schema.ENDPOINTS,
+        trunk.key,
+        context="from-trunk",
+        # With the default, or with username beside ip, a stranger who writes the trunk's name
+        # into From would reach the dialplan.
+        identify_by="ip",
+        aors=trunk.key if trunk.outbound_host else "",
+        outbound_auth=auth,
+        allow=",".join(trunk.codecs),
+        accountcode=trunk.key,
+        # The default answers 484 to a prefix of a DDI.
+        allow_overlap="no",
+        trust_id_inbound="yes",
+    )
+    if trunk.networks:
+        networks = sorted(text.network("trunk.networks", one) for one in trunk.networks)
+        yield row(
+            schema.IDENTIFIES, trunk.key, endpoint=trunk.key, match=",".join(networks)
+        )
+    if trunk.outbound_host:
+        yield row(
+            schema.AORS,
+            trunk.key,
+            contact=f"sip:{text.host('trunk.outbound_host', trunk.outbound_host)}:5060",
+            qualify_frequency=str(TRUNK_QUALIFY if trunk.qualify else 0),
+        )
+    if auth:
+        yield row(
+            schema.AUTHS,
+            auth,
+            username=trunk.username,
+            password=trunk.password,
+        )
+    if trunk.register:
+        host = text.host("trunk.registrar_host", trunk.registrar_host)
+        server = f"{host}:{trunk.registrar_port}"
+        yield row(
+            schema.REGISTRATIONS,
+            trunk.key,
+            server_uri=f"sip:{server}",
+            client_uri=f"sip:{trunk.username}@{server}",
+            # The vendor calls this user; for DDIs in To the dialplan knows it as "ddi".
+            contact_user="ddi" if trunk.did_header == "to" else trunk.username,
+            outbound_auth=auth,
+        )
+    yield row(
+        schema.TRUNKS,
+        trunk.key,
+        header=trunk.did_header,
+        country=trunk.country,
+        channels_max=str(trunk.channels_max),
+    )
+
+
+def _peer(peer: PeerFacts, realm: str) -> Iterator[Row]:
+    yield row(
+        schema.ENDPOINTS,
+        peer.username,
+        context="from-peer",
+        identify_by="username,auth_username",
+        aors=peer.username,
+        auth=peer.username,
+        allow=",".join(peer.codecs),
+        accountcode=peer.key,
+        # Behind NAT: answer to where packets come from, for SIP and for RTP.
+        rewrite_contact="yes",
+        rtp_symmetric="yes",
+        force_rport="yes",
+        rtp_timeout="60",
+        rtp_timeout_hold="300",
+    )
+    yield row(
+        schema.AUTHS,
+        peer.username,
+        username=peer.username,
+        realm=realm,
+        password_digest=f"MD5:{peer.digest_ha1_md5}",
+    )
+    yield row(
+        schema.AORS,
+        peer.username,
+        max_contacts="1",
+        # Without it a phone that comes from a new network gets 403 until the old one expires.
+        remove_existing="yes",
+        qualify_frequency=str(PEER_QUALIFY),
+    )
+
+
+def _number(number: NumberFacts, peers: dict[str, PeerFacts]) -> Iterator[Row]:
+    key = f"{number.trunk_key}-{number.key}"
+    yield row(schema.NUMBERS, key, display=number.display)
+    ordered = sorted(number.steps, key=lambda step: step.position)
+    # The dialplan counts from 1 without gaps.
+    for place, step in enumerate(ordered, start=1):
+        yield _step(f"{key}-{place}", number, step, peers)
+
+
+def _step(key: str, number: NumberFacts, step: StepFacts, peers: dict[str, PeerFacts]) -> Row:
+    for target in step.targets:
+        if target not in peers:
+            raise refuse(
+                f"number {number.key} step {step.position}", "rings an unknown peer", "remove it"
+            )
+    usernames = [peers[target].username for target in step.targets if peers[target].enabled]
+    return row(
+        schema.STEPS,
+        key,
+        kind=step.kind,
+        target=TARGET_SEPARATOR.join(usernames),
+        timeout=str(step.timeout),
+        cause=step.cause,
+    )

@@ -1,0 +1,123 @@
+"""The realtime tables: columns, defaults and which of them are secret.
+
+Every column is text, NOT NULL and has a default that Asterisk accepts: with a NULL a row silently
+vanishes from lists, qualify and identify. The id comes first. Column names are Asterisk's
+(``config show help res_pjsip``); ``ddi_*`` tables are looked up by the fixed dialplan.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; a ``secret`` one is redacted in every diff."""
+
+    name: str
+    default: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; ``columns`` without the id."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Column names, id first."""
+        return ("id", *(column.name for column in self.columns))
+
+
+ENDPOINTS = Table(
+    "ps_endpoints",
+    (
+        Column("transport"),
+        Column("aors"),
+        Column("auth"),
+        Column("outbound_auth"),
+        Column("context", "nowhere"),
+        Column("identify_by", "ip"),
+        Column("disallow", "all"),
+        Column("allow", "alaw,ulaw"),
+        Column("accountcode"),
+        Column("direct_media", "no"),
+        Column("rewrite_contact", "no"),
+        Column("rtp_symmetric", "no"),
+        Column("force_rport", "yes"),
+        Column("rtp_timeout", "0"),
+        Column("rtp_timeout_hold", "0"),
+        Column("dtmf_mode", "rfc4733"),
+        Column("timers", "yes"),
+        Column("media_encryption", "no"),
+        Column("allow_overlap", "no"),
+        Column("allow_transfer", "no"),
+        Column("allow_subscribe", "no"),
+        Column("trust_id_inbound", "no"),
+        Column("trust_id_outbound", "no"),
+        Column("send_pai", "no"),
+        Column("max_video_streams", "0"),
+        Column("language", "en"),
+    ),
+)
+AUTHS = Table(
+    "ps_auths",
+    (
+        Column("auth_type", "digest"),
+        Column("username"),
+        Column("realm"),
+        Column("password", secret=True),
+        Column("password_digest", secret=True),
+    ),
+)
+AORS = Table(
+    "ps_aors",
+    (
+        Column("contact"),
+        Column("max_contacts", "0"),
+        Column("remove_existing", "no"),
+        Column("qualify_frequency", "0"),
+        Column("qualify_timeout", "3.0"),
+        Column("minimum_expiration", "60"),
+        Column("default_expiration", "300"),
+        Column("maximum_expiration", "3600"),
+    ),
+)
+IDENTIFIES = Table("ps_endpoint_id_ips", (Column("endpoint"), Column("match"),))
+REGISTRATIONS = Table(
+    "ps_registrations",
+    (
+        Column("server_uri"),
+        Column("client_uri"),
+        Column("contact_user"),
+        Column("outbound_auth"),
+        Column("expiration", "300"),
+        Column("retry_interval", "20"),
+        Column("forbidden_retry_interval", "60"),
+        Column("fatal_retry_interval", "60"),
+        Column("max_retries", "1000000"),
+        Column("auth_rejection_permanent", "no"),
+        Column("max_random_initial_delay", "0"),
+    ),
+)
+TRUNKS = Table(
+    "ddi_trunks", (Column("header", "request"), Column("country"), Column("channels_max", "0"))
+)
+NUMBERS = Table("ddi_numbers", (Column("display"),))
+STEPS = Table(
+    "ddi_steps",
+    (
+        Column("kind", "reject"),
+        Column("target"),
+        Column("timeout", "30"),
+        Column("times", "*,*,*,*"),
+        Column("cause", "unavailable"),
+    ),
+)
+
+TABLES = (ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS)
+BY_NAME = {table.name: table for table in TABLES}
+#: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.
+FENCE = Table("ddi_fence", (Column("value", "0"),))

@@ -1,0 +1,87 @@
+"""The realtime database in PostgreSQL, for production."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ddiweb.deploy.errors import Refused, Retryable
+from peers.realtime import schema
+from peers.realtime.diff import Change
+from peers.realtime.rows import Rows
+from peers.realtime.store import TIMEOUT, Role
+from peers.realtime.store_common import create_table, quote, read_fence, read_rows, write_change
+
+_ROLE = re.compile(r"\A[a-z][a-z0-9_]{0,62}\Z")
+#: Any number will do, as long as all writers use the same: "ddi" and a digit.
+ADVISORY_LOCK = 0x64646901
+
+
+class PgsqlStore:
+    """One connection a call; writers take turns by an advisory lock."""
+
+    def __init__(self, url: str, role: Role) -> None:
+        self._url = url
+        self._role = role
+
+    def create_schema(self) -> None:
+        """Create the missing tables and columns in the URL's database."""
+        with self._transaction() as cursor:
+            for table in (*schema.TABLES, schema.FENCE):
+                cursor.execute(create_table(table, "varchar"))
+                for column in table.columns:
+                    cursor.execute(
+                        f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {quote(column.name)} "
+                        f"varchar NOT NULL DEFAULT '{column.default}'"
+                    )
+
+    def grant_reader(self, role: str) -> None:
+        """Let ``role``, Asterisk's, read the rows and nothing else; not even the fence."""
+        if not _ROLE.fullmatch(role):
+            raise Refused("realtime database: the reader's role has not the form that is needed")
+        with self._transaction() as cursor:
+            for table in schema.TABLES:
+                names = sql.Identifier(table.name), sql.Identifier(role)
+                cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(*names))
+                cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(*names))
+
+    def read(self) -> Rows:
+        """Return all rows, of one instant."""
+        with self._transaction(read=True) as cursor:
+            return read_rows(cursor)
+
+    def fence(self) -> int:
+        """Return the highest fence that ever wrote."""
+        with self._transaction(read=True) as cursor:
+            return read_fence(cursor)
+
+    def write(self, change: Change, fence: int) -> None:
+        """Write ``change`` in one transaction; see ``Store.write``."""
+        if self._role == "reader":
+            raise Refused("realtime database: opened for reading")
+        with self._transaction() as cursor:
+            write_change(cursor, change, fence, "%s")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    @contextlib.contextmanager
+    def _transaction(self, read: bool = False) -> Iterator[Any]:
+        try:
+            with (
+                psycopg.connect(self._url, connect_timeout=int(TIMEOUT)) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(f"SET LOCAL statement_timeout = {int(TIMEOUT * 1000)}")
+                cursor.execute(f"SET LOCAL lock_timeout = {int(TIMEOUT * 1000)}")
+                if read:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                else:
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
+                yield cursor
+        except psycopg.Error as error:
+            # The text of an error may repeat a row; its class says enough.
+            raise Retryable(f"realtime database: {type(error).__name__}") from error

@@ -1,0 +1,106 @@
+"""The realtime database in one SQLite file, the default of an embedded installation."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from ddiweb.deploy.errors import Refused, Retryable
+from peers.realtime import schema
+from peers.realtime.diff import Change
+from peers.realtime.rows import Rows
+from peers.realtime.store import TIMEOUT, Role
+from peers.realtime.store_common import (
+    create_table,
+    read_fence,
+    read_rows,
+    write_change,
+)
+from peers.realtime.store_common import quote as quote_name
+
+#: The file holds phone passwords' hashes and vendors' passwords.
+FILE_MODE = 0o660
+
+
+class SqliteStore:
+    """A file in WAL mode: a writer never waits for Asterisk, nor Asterisk for a writer.
+
+    Each call opens its own connection: safe after fork and in any thread. Never replace the file
+    by rename while Asterisk runs: it would go on reading the old one.
+    """
+
+    def __init__(self, path: str, role: Role) -> None:
+        self._path = path
+        self._mode = "rwc" if role == "writer" else "ro"
+
+    def create_schema(self) -> None:
+        """Create the file and what it lacks."""
+        if self._mode == "ro":
+            raise Refused("realtime database: opened for reading")
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        os.close(descriptor)
+        with self._connection() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with self._transaction() as cursor:
+            for table in (*schema.TABLES, schema.FENCE):
+                cursor.execute(create_table(table, "TEXT"))
+                cursor.execute(f"PRAGMA table_info({table.name})")
+                present = {row[1] for row in cursor.fetchall()}
+                for column in table.columns:
+                    if column.name not in present:
+                        cursor.execute(
+                            f"ALTER TABLE {table.name} ADD COLUMN {quote_name(column.name)} "
+                            f"TEXT NOT NULL DEFAULT '{column.default}'"
+                        )
+
+    def read(self) -> Rows:
+        """Return all rows, of one instant."""
+        with self._transaction("DEFERRED") as cursor:
+            return read_rows(cursor)
+
+    def fence(self) -> int:
+        """Return the highest fence that ever wrote."""
+        with self._transaction("DEFERRED") as cursor:
+            return read_fence(cursor)
+
+    def write(self, change: Change, fence: int) -> None:
+        """Write ``change`` in one transaction; see ``Store.write``."""
+        if self._mode == "ro":
+            raise Refused("realtime database: opened for reading")
+        with self._transaction() as cursor:
+            write_change(cursor, change, fence, "?")
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        uri = f"file:{quote(str(Path(self._path)))}?mode={self._mode}"
+        try:
+            connection = sqlite3.connect(uri, uri=True, timeout=TIMEOUT, isolation_level=None)
+        except sqlite3.Error as error:
+            raise Retryable(f"realtime database: {error}") from error
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            yield connection
+        except sqlite3.IntegrityError as error:
+            raise Retryable(f"realtime database: rows changed meanwhile ({error})") from error
+        except sqlite3.Error as error:
+            raise Retryable(f"realtime database: {error}") from error
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Cursor]:
+        with self._connection() as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"BEGIN {kind}")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    cursor.execute("ROLLBACK")
+                raise

@@ -1,0 +1,144 @@
+"""The realtime target: rows in one transaction, then the AMI actions that this difference needs.
+
+Rows are in force at the next request. What Asterisk has to be *told* (a reload, a contact to
+forget) is owed: it is written with the rows, in the same transaction, and crossed out when done,
+so that a worker that dies in between leaves a debt and not a ghost.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+
+from ddiweb.deploy.errors import Refused
+from ddiweb.deploy.models import Node
+from ddiweb.deploy.target import Plan
+from ddiweb.env import secret
+from peers.choices import TokenState
+from peers.models import Token
+from peers.realtime import snapshot
+from peers.realtime.actions import Action, parse_action, remove_contacts
+from peers.realtime.ami import AmiClient
+from peers.realtime.contacts import contacts
+from peers.realtime.diff import Change, diff
+from peers.realtime.render import render
+from peers.realtime.rows import Rows
+from peers.realtime.snapshot import ContactCut
+from peers.realtime.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What should be: rows, and contacts that must not be."""
+
+    rows: Rows
+    cuts: tuple[ContactCut, ...]
+    dead_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What is there: rows, and what Asterisk was not told yet."""
+
+    rows: Rows
+    owed: tuple[Action, ...] = ()
+
+
+def ami_client(*, events: bool = False) -> AmiClient:
+    """A client for this node's Asterisk, by ``DDIWEB_AMI_*``; raises Refused without a secret."""
+    return AmiClient(
+        settings.AMI_HOST,
+        settings.AMI_PORT,
+        settings.AMI_USERNAME,
+        secret("DDIWEB_AMI_SECRET"),
+        events=events,
+    )
+
+
+class RealtimeTarget:
+    """Trunks, peers and routes of one node."""
+
+    name = "realtime"
+
+    def __init__(self) -> None:
+        self._store: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """The realtime database of this node, opened at first use."""
+        if self._store is None:
+            self._store = open_store(settings.REALTIME_URL)
+            self._store.create_schema()
+        return self._store
+
+    def render(self, node: Node) -> Desired:
+        """Return the rows of the newest generation."""
+        facts, cuts = snapshot.take(node)
+        dead = Token.objects.filter(
+            node=node, state=TokenState.REVOKED, cut_generation__isnull=True
+        )
+        return Desired(render(facts), cuts, tuple(dead.values_list("pk", flat=True)))
+
+    def read(self, node: Node) -> Actual:
+        """Return all rows, and what is owed to Asterisk."""
+        if node.dry_run:
+            return Actual(Rows())
+        owed = tuple(parse_action(text) for text in self.store.owed())
+        return Actual(self.store.read(), owed)
+
+    def diff(self, node: Node, desired: Desired, actual: Actual) -> Plan:
+        """Compare rows; debts and contacts to cut count as differences too."""
+        change = diff(desired.rows, actual.rows)
+        todo = [*actual.owed, *change.actions]
+        told = tuple(f"! {action}" for action in dict.fromkeys(todo))
+        cuts = tuple(f"! forget the contact of {cut.username}" for cut in desired.cuts)
+        return Plan((*change.lines(), *told, *cuts), change)
+
+    def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
+        """Write the rows, then tell Asterisk what it is owed."""
+        change: Change = plan.payload
+        if not change.empty:
+            self.store.write(change, fence, owed=[str(action) for action in change.actions])
+        self._tell(desired.cuts)
+
+    def verify(self, node: Node, desired: Desired) -> list[str]:
+        """Read rows and debts back; a contact of a dead token must be gone from Asterisk too."""
+        actual = self.read(node)
+        differences = list(self.diff(node, Desired(desired.rows, (), ()), actual).lines)
+        with ami_client() as client:
+            if desired.cuts:
+                known = contacts(client.action("PJSIPShowContacts"))
+                differences += [
+                    f"contact of {cut.username} is still there"
+                    for cut in desired.cuts
+                    if any(cut.token in contact.user_agent for contact in known)
+                ]
+            else:
+                client.ping()
+        return differences
+
+    def restore(self, node: Node, before: Actual, fence: int) -> None:
+        """Write back the rows that were there before."""
+        change = diff(before.rows, self.store.read())
+        if not change.empty:
+            self.store.write(change, fence, owed=[str(action) for action in change.actions])
+        self._tell(())
+
+    def settle(self, node: Node, desired: Desired) -> None:
+        """Nothing: the firewall, applied after the rows, is what proves a token cut."""
+
+    def _tell(self, cuts: Iterable[ContactCut]) -> None:
+        owed = self.store.owed()
+        cuts = tuple(cuts)
+        if not owed and not cuts:
+            return
+        with ami_client() as client:
+            for text in owed:
+                parse_action(text).perform(client)
+                self.store.paid(text)
+            for cut in cuts:
+                remove_contacts(client, cut.username, user_agent_contains=cut.token)
+
+
+__all__ = ["Actual", "Desired", "RealtimeTarget", "Refused", "ami_client"]
