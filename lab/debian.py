@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -165,15 +165,14 @@ def unpack(
     *,
     recommends: bool = False,
     skip: Sequence[str] = (),
-    prune: Sequence[str] = (),
-    links: Sequence[tuple[str, str]] = (),
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Unpack *packages* of *suite* and everything they depend on into the folder *into*.
 
     Does nothing if *into* exists; it appears whole (unpacked beside it, then renamed), also when
-    two processes want it at once. *skip* are patterns of package names that are not unpacked,
-    *prune* globs in the tree that are removed, *links* symbolic links to add (path, target), which
-    maintainer scripts would have made. Raises LabError when the machine has no apt or no mirror.
+    two processes want it at once. *skip* are patterns of package names that are not unpacked.
+    *finish* is given the unpacked tree before it gets its name: it may prune, and do what
+    maintainer scripts would have done. Raises LabError when the machine has no apt or no mirror.
     """
     if into.is_dir():
         return
@@ -192,7 +191,7 @@ def unpack(
         try:
             archives = apt.download(packages, recommends=recommends, skip=skip)
             say(f"unpacking {len(archives)} packages")
-            _unpack_archives(archives, into, prune, links)
+            _unpack_archives(archives, into, finish)
         finally:
             shutil.rmtree(work / "cache/archives", ignore_errors=True)
         say(f"{into.name} is ready after {time.monotonic() - started:.1f} s")
@@ -201,31 +200,18 @@ def unpack(
 def _unpack_archives(
     archives: Sequence[Path],
     into: Path,
-    prune: Sequence[str],
-    links: Sequence[tuple[str, str]],
+    finish: Callable[[Path], None] | None,
 ) -> None:
-    for leftover in into.parent.glob(f".{into.name}.*"):  # we hold the lock: nobody is in there
+    for leftover in into.parent.glob(f".{into.name}.*"):  # of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{into.name}.", dir=into.parent))
     try:
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
             list(pool.map(lambda path: run(["dpkg", "-x", str(path), str(beside)]), archives))
-        for pattern in prune:
-            for path in beside.glob(pattern):
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-        for name, target in links:
-            (beside / name).parent.mkdir(parents=True, exist_ok=True)
-            (beside / name).symlink_to(target)
+        if finish:
+            finish(beside)
         beside.chmod(0o755)
         beside.rename(into)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
-
-
-def layout() -> int:
-    """Return the version of what unpack() leaves behind; part of the names of trees."""
-    return 1

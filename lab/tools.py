@@ -8,7 +8,6 @@ nothing of the machine but the kernel.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -16,91 +15,35 @@ from pathlib import Path
 
 from lab import debian
 from lab.errors import LabError
+from lab.postgres import Cluster, postgres_cluster
+from lab.trees import TREES, loader
+
+__all__ = ["Cluster", "Command", "LabError", "asterisk_paths", "postgres_cluster", "tool", "tree"]
 
 PRIVATE_VARIABLE = "DDIWEB_LAB_PRIVATE_TOOLS"
 FOLDER_VARIABLE = "DDIWEB_LAB_TOOLS"
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
-
-_PRUNE = (
-    *(
-        f"usr/share/{name}"
-        for name in ("doc", "man", "info", "lintian", "perl", "bug", "bash-completion")
-    ),
-    *(
-        "usr/share/locale",
-        "usr/share/perl5",
-        "usr/lib/*/perl*",
-        "usr/lib/*/gconv",
-        "usr/lib/systemd",
-    ),
-)
-# Needed by maintainer scripts, which never run here.
-_SKIP = (
-    *("perl", "perl-base", "perl-modules-.*", "libperl.*", "adduser", "passwd", "debconf", "dpkg"),
-    *("tar", "gpgv?", "gnupg.*", "apt", "init-system-helpers", "base-files", "lsb-base", "ucf"),
-    *(
-        "procps",
-        "sysvinit-utils",
-        "logrotate",
-        "cron.*",
-        "locales",
-        "tzdata",
-        "coreutils",
-        "dbus.*",
-    ),
-    *(
-        "systemd",
-        "systemd-sysv",
-        "login",
-        "util-linux.*",
-        "mount",
-        "bsdutils",
-        "openssl",
-        "libpam.*-.*",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One private tree: the packages that are asked for and the suite they come from."""
-
-    name: str
-    suite: str
-    packages: tuple[str, ...]
-    skip: tuple[str, ...] = _SKIP
-    prune: tuple[str, ...] = _PRUNE
-    links: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.packages:
-            raise ValueError(f"tree {self.name} without packages")
-
-    @property
-    def path(self) -> Path:
-        """Folder of the tree; a changed package list is another tree."""
-        text = repr((self.suite, self.packages, self.skip, self.prune, self.links, debian.layout()))
-        return tools_folder() / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+_POSTGRES = "usr/lib/postgresql/15/bin"
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: its tree, its file in the tree, and what it needs to find its parts.
+    """A program in a tree: its path there (a glob), and variables that name its parts.
 
-    *name* is what the system calls it; *program* the file in the tree; *arguments* stand first;
-    *variables* are set for the program, ``{root}`` and ``{lib}`` stand for folders of the tree.
+    In *variables* ``{lib}`` stands for the tree's library folder. A *script* of the tree starts the
+    loader itself.
     """
 
     name: str
     tree: str
     program: str
-    arguments: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+    script: bool = False
 
 
 @dataclass(frozen=True)
 class Command:
-    """How to start a program: arguments, additional variables, and the root its files lie under."""
+    """How to start a program: arguments, variables it needs, and the root its files lie under."""
 
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
@@ -115,47 +58,66 @@ class Command:
         return os.environ | self.env
 
 
-TREES = {
-    tree.name: tree
-    for tree in (
-        Tree(
-            "asterisk",
-            "forky",
-            ("asterisk", "asterisk-core-sounds-en-gsm"),
-            skip=(*_SKIP, "libsnmp.*", "libsensors.*", "libpci.*", "pci.ids", "libicu-dev"),
-            prune=(*_PRUNE, "usr/lib/*/asterisk/modules/res_snmp.so"),
-            links=(("usr/share/asterisk/sounds/en", "en_US_f_Allison"),),
+def _xtables(backend: str) -> list[Tool]:
+    """The multi-call binary of a backend; it looks at the name that it is called by."""
+    program = f"usr/sbin/xtables-{backend}-multi"
+    variables = (("XTABLES_LIBDIR", "{lib}/xtables"),)
+    return [
+        Tool(f"{family}-{backend}{suffix}", "net", program, variables)
+        for family in ("iptables", "ip6tables")
+        for suffix in ("", "-restore", "-save")
+    ]
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool("asterisk", "asterisk", "usr/sbin/asterisk"),
+        *_xtables("nft"),
+        *_xtables("legacy"),
+        Tool(
+            "xtables-monitor",
+            "net",
+            "usr/sbin/xtables-nft-multi",
+            (("XTABLES_LIBDIR", "{lib}/xtables"),),
+        ),
+        Tool("ipset", "net", "usr/sbin/ipset"),
+        Tool("conntrack", "net", "usr/sbin/conntrack"),
+        Tool("tcpdump", "net", "usr/bin/tcpdump"),
+        Tool("ip", "net", "bin/ip"),
+        Tool("redis-server", "redis", "usr/bin/redis-server"),
+        Tool("redis-cli", "redis", "usr/bin/redis-cli"),
+        Tool("sipp", "sip", "usr/bin/sipp"),
+        Tool("sipsak", "sip", "usr/bin/sipsak"),
+        Tool("linphone-daemon", "linphone", "usr/bin/linphone-daemon", script=True),
+        *(
+            Tool(name, "postgres", f"{_POSTGRES}/{name}", script=True)
+            for name in ("postgres", "initdb", "pg_ctl", "psql", "pg_isready", "pg_dump")
         ),
     )
 }
-
-TOOLS = {tool.name: tool for tool in (Tool("asterisk", "asterisk", "usr/sbin/asterisk"),)}
 
 
 def tools_folder() -> Path:
     """Folder of the private trees: ``var/tools`` of this checkout, or ``DDIWEB_LAB_TOOLS``."""
     given = os.environ.get(FOLDER_VARIABLE)
-    return Path(given) if given else Path(__file__).resolve().parent.parent / "var" / "tools"
+    folder = Path(given) if given else Path(__file__).resolve().parent.parent / "var" / "tools"
+    return folder.absolute()
 
 
 def tree(name: str) -> Path:
     """Return the folder of the private tree *name*, unpacking it the first time."""
     wanted = TREES[name]
-    debian.unpack(
-        wanted.suite,
-        wanted.packages,
-        wanted.path,
-        skip=wanted.skip,
-        prune=wanted.prune,
-        links=wanted.links,
-    )
-    return wanted.path
+    path = tools_folder() / wanted.folder
+    debian.unpack(wanted.suite, wanted.packages, path, skip=wanted.skipped, finish=wanted.finish)
+    return path
 
 
 def system_program(name: str) -> str | None:
     """Return the path of a program of the machine, administrators' folders included."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_FOLDERS])
-    return shutil.which(name, path=path)
+    servers = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders = [os.environ.get("PATH", ""), *_SYSTEM_FOLDERS, *map(str, servers)]
+    return shutil.which(name, path=os.pathsep.join(folders))
 
 
 def tool(name: str) -> Command:
@@ -170,39 +132,29 @@ def tool(name: str) -> Command:
 def _tool(name: str, private: bool, _folder: Path) -> Command:
     wanted = TOOLS.get(name)
     found = system_program(name)
-    if found and (wanted is None or not private):
+    if found and (wanted is None or not private) and _fits(name, found):
         return Command((found,))
     if wanted is None:
         raise LabError(f"{name}: not found on this machine, and the lab has no package for it")
     return _private(wanted, tree(wanted.tree))
 
 
+def _fits(name: str, program: str) -> bool:
+    # The configuration is written for one major version.
+    return name != "asterisk" or debian.run([program, "-V"]).startswith("Asterisk 22.")
+
+
 def _private(wanted: Tool, root: Path) -> Command:
     program = root / wanted.program
     if not program.exists():
         raise LabError(f"{wanted.program} is not in {root.name}: remove the tree and try again")
-    loader, folders = _loader(root)
-    library_path = ":".join(map(str, folders))
-    values = {"root": str(root), "lib": str(loader.parent)}
-    return Command(
-        (
-            *(str(loader), "--library-path", library_path, "--argv0", wanted.name, str(program)),
-            *(part.format(**values) for part in wanted.arguments),
-        ),
-        {key: value.format(**values) for key, value in wanted.variables},
-        root,
-    )
-
-
-def _loader(root: Path) -> tuple[Path, list[Path]]:
-    """Return a tree's dynamic loader and its library folders."""
-    folders = [
-        path for parent in ("usr/lib", "lib") for path in root.glob(f"{parent}/*-linux-gnu*")
-    ]
-    for folder in folders:
-        for loader in folder.glob("ld-linux*.so.*"):
-            return loader, folders
-    raise LabError(f"no dynamic loader in {root.name}: remove the tree and try again")
+    found, folders = loader(root)
+    library = next(iter(root.glob("usr/lib/*-linux-gnu*")), found.parent)
+    env = {key: value.format(lib=library) for key, value in wanted.variables}
+    if wanted.script:
+        return Command((str(program),), env, root)
+    start = (str(found), "--library-path", ":".join(map(str, folders)), "--argv0", wanted.name)
+    return Command((*start, str(program)), env, root)
 
 
 @dataclass(frozen=True)
