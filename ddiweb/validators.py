@@ -57,7 +57,8 @@ class Pattern:
     def __call__(self, value: str) -> None:
         plain_text(value)
         if not re.fullmatch(self.expression, value):
-            raise ValidationError(f"{value!r} can't be used here: {self.remedy}", code="pattern")
+            # The value stays unsaid: it may be a secret, and whoever typed it sees it anyway.
+            raise ValidationError(f"this can't be used here: {self.remedy}", code="pattern")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and self.expression == other.expression

@@ -1,0 +1,121 @@
+"""Rules that span several rows. Forms and the API ask them before anything is saved."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+
+from ddiweb.deploy.models import Node
+from peers.choices import StepKind
+from peers.models import Peer, Step, Trunk, TrunkNetwork
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: More stages than a caller would ever wait for; positions go up to 20, the rest is room to move.
+MOST_STEPS = 10
+
+
+def overlaps(left: str, right: str) -> bool:
+    """Tell whether two canonical networks share an address."""
+    one, two = ipaddress.ip_network(left), ipaddress.ip_network(right)
+    return one.version == two.version and one.overlaps(two)  # type: ignore[arg-type]
+
+
+def networks_are_the_trunks_own(node_id: int, trunk_id: int | None, cidrs: Iterable[str]) -> None:
+    """Refuse networks that another trunk of the node claims too.
+
+    An INVITE is known by its source address and must belong to exactly one trunk. Call it within
+    the transaction of the edit: it locks the node against a second editor. Raises ValidationError.
+    """
+    Node.objects.select_for_update().filter(pk=node_id).first()
+    others = TrunkNetwork.objects.filter(trunk__node_id=node_id).select_related("trunk")
+    if trunk_id is not None:
+        others = others.exclude(trunk_id=trunk_id)
+    taken = list(others)
+    faults = [
+        f"{cidr} overlaps {other.cidr} of the trunk “{other.trunk}”: a call must belong to exactly "
+        "one trunk. Take it out of one of the two, or write narrower networks."
+        for cidr in cidrs
+        for other in taken
+        if overlaps(cidr, other.cidr)
+    ]
+    if faults:
+        raise ValidationError(faults, code="overlap")
+
+
+def usernames_differ(node_id: int, username: str, *, of_trunk: bool) -> None:
+    """Refuse a username that a trunk and a peer of one node would share. Raises ValidationError."""
+    if not username:
+        return
+    if of_trunk:
+        clash: Trunk | Peer | None = Peer.objects.filter(node_id=node_id, username=username).first()
+        kind = "peer"
+    else:
+        clash = Trunk.objects.filter(node_id=node_id, username=username).first()
+        kind = "trunk"
+    if clash is not None:
+        raise ValidationError(
+            f"the {kind} “{clash}” on this node signs in with this name; choose another one",
+            code="username_taken",
+        )
+
+
+@dataclass(frozen=True)
+class StepDraft:
+    """A step as it would be saved."""
+
+    kind: str
+    peers: Sequence[Peer] = ()
+
+
+def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -> None:
+    """Refuse a route that could not be followed. Raises ValidationError.
+
+    An enabled number has a step; a ring step rings peers of the number's own node; nothing comes
+    after a rejection.
+    """
+    if enabled and not steps:
+        raise ValidationError(
+            "An enabled number needs at least one step: say who rings, or switch the number off.",
+            code="no_steps",
+        )
+    if len(steps) > MOST_STEPS:
+        raise ValidationError(
+            f"A route has at most {MOST_STEPS} steps; take {len(steps) - MOST_STEPS} out.",
+            code="too_many_steps",
+        )
+    for position, step in enumerate(steps, start=1):
+        if step.kind == StepKind.REJECT and position < len(steps):
+            raise ValidationError(
+                f"Step {position} rejects the call, so the steps after it are never reached: "
+                "put it last.",
+                code="after_reject",
+            )
+        if step.kind == StepKind.RING:
+            step_rings_somebody(node_id, position, step.peers)
+
+
+def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> None:
+    """Refuse a ring step without peers, or with one of another node. Raises ValidationError."""
+    if not peers:
+        raise ValidationError(
+            f"Step {position} rings nobody: choose at least one peer.", code="no_peers"
+        )
+    for peer in peers:
+        if peer.node_id != node_id:
+            raise ValidationError(
+                f"Step {position}: the peer “{peer}” is on the node “{peer.node}”, and the number "
+                "comes in on another one; choose peers of the number's own node.",
+                code="other_node",
+            )
+
+
+def steps_left_empty(peers: Iterable[Peer]) -> list[Step]:
+    """The ring steps that would ring nobody if ``peers`` were deleted."""
+    going = {peer.pk for peer in peers}
+    steps = Step.objects.filter(kind=StepKind.RING, peers__in=going).distinct()
+    return [
+        step
+        for step in steps.select_related("number").prefetch_related("peers")
+        if {peer.pk for peer in step.peers.all()} <= going
+    ]
