@@ -1,0 +1,29 @@
+"""The environment of the tests, set before Django's settings are read (pytest loads this first).
+
+Nothing of an operator's own set-up may leak into a test, so each setting is overwritten.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+_SCRATCH = Path(tempfile.mkdtemp(prefix="ddiweb-tests-"))
+
+for _name in [name for name in os.environ if name.startswith("DDIWEB_")]:
+    if not _name.startswith(("DDIWEB_LAB_", "DDIWEB_DEBIAN_", "DDIWEB_TEST_")):
+        del os.environ[_name]
+os.environ |= {
+    "DDIWEB_SECRET_KEY": "tests-only-" + "k" * 50,
+    "DDIWEB_FIELD_KEYS": Fernet.generate_key().decode(),
+    "DDIWEB_HTTPS": "false",
+    "DDIWEB_NODE": "test",
+    "DDIWEB_DATABASE_URL": f"sqlite:///{_SCRATCH}/panel.sqlite3",
+    "DDIWEB_REALTIME_URL": f"sqlite:///{_SCRATCH}/realtime.sqlite3",
+    "DDIWEB_AGENT_SOCKET": f"{_SCRATCH}/agent.sock",
+    "DDIWEB_REDIS_URL": f"unix://{_SCRATCH}/no-redis.sock",
+    "DDIWEB_AMI_SECRET": "tests-only",
+    "DDIWEB_DEPLOY_QUIET": "0",
+    "DDIWEB_LOG_LEVEL": "WARNING",
+}

@@ -1,0 +1,41 @@
+"""Rows for tests, as short as a sentence."""
+
+import itertools
+
+from ddiweb.deploy.models import Node
+from firewall.models import ManagementNetwork
+from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
+
+_count = itertools.count(1)
+
+
+def node(**fields: object) -> Node:
+    number = next(_count)
+    return Node.objects.create(
+        **{"slug": f"n{number}", "name": f"Node {number}", "public_ipv4": "203.0.113.10"} | fields
+    )
+
+
+def peer(on: Node, **fields: object) -> Peer:
+    number = next(_count)
+    return Peer.objects.create(
+        **{"node": on, "name": f"Phone {number}", "username": f"phone{number}"} | fields
+    )
+
+
+def trunk(on: Node, *networks: str, **fields: object) -> Trunk:
+    made = Trunk.objects.create(**{"node": on, "name": f"Vendor {next(_count)}"} | fields)
+    for cidr in networks:
+        TrunkNetwork.objects.create(trunk=made, cidr=cidr)
+    return made
+
+
+def number(on: Trunk, e164: str, *ring: Peer, **fields: object) -> Number:
+    made = Number.objects.create(trunk=on, e164=e164, **fields)
+    if ring:
+        Step.objects.create(number=made, position=1, kind="ring").peers.set(ring)
+    return made
+
+
+def management(on: Node, cidr: str) -> ManagementNetwork:
+    return ManagementNetwork.objects.create(node=on, cidr=cidr)

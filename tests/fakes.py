@@ -1,0 +1,57 @@
+"""Targets in memory. They earn their place by passing tests/contracts with the real ones."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ddiweb.deploy.errors import Refused
+from ddiweb.deploy.models import Node
+from ddiweb.deploy.target import Plan
+
+
+@dataclass
+class MemoryTarget:
+    """A target whose world is a dictionary: name of a peer → its username."""
+
+    name: str = "memory"
+    world: dict[str, str] = field(default_factory=dict)
+    fence: int = 0
+    calls: list[str] = field(default_factory=list)
+    fail: dict[str, list[Exception]] = field(default_factory=dict)
+    lie: bool = False
+
+    def _called(self, verb: str) -> None:
+        self.calls.append(verb)
+        if self.fail.get(verb):
+            raise self.fail[verb].pop(0)
+
+    def render(self, node: Node) -> dict[str, str]:
+        self._called("render")
+        return dict(node.peers.order_by("pk").values_list("name", "username"))
+
+    def read(self, node: Node) -> dict[str, str]:
+        self._called("read")
+        return dict(self.world)
+
+    def diff(self, node: Node, desired: dict[str, str], actual: dict[str, str]) -> Plan:
+        lines = [f"- {key}" for key in actual if key not in desired]
+        lines += [f"+ {key}" for key, value in desired.items() if actual.get(key) != value]
+        return Plan(tuple(lines), None)
+
+    def apply(self, node: Node, desired: dict[str, str], plan: Plan, fence: int) -> None:
+        self._called("apply")
+        if fence < self.fence:
+            raise Refused(f"fence {fence} is older than {self.fence}")
+        self.fence = fence
+        if not self.lie:
+            self.world = dict(desired)
+
+    def verify(self, node: Node, desired: dict[str, str]) -> list[str]:
+        self._called("verify")
+        return list(self.diff(node, desired, self.world).lines)
+
+    def restore(self, node: Node, before: dict[str, Any], fence: int) -> None:
+        self._called("restore")
+        self.world = dict(before)
+
+    def settle(self, node: Node, desired: dict[str, str]) -> None:
+        self._called("settle")
