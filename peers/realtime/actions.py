@@ -52,6 +52,15 @@ class RemoveContacts:
 Action = Reload | RemoveContacts
 
 
+def parse_action(text: str) -> Action:
+    """Return the action that ``str`` wrote; raises Refused for anything else."""
+    if text.startswith("reload "):
+        return Reload(text.removeprefix("reload "))
+    if text.startswith("remove contacts of "):
+        return RemoveContacts(text.removeprefix("remove contacts of "))
+    raise Refused("realtime database: holds an action that is unknown here; update ddiweb")
+
+
 def remove_contacts(
     client: AmiClient, aor: str, user_agent_contains: str | None = None
 ) -> tuple[str, ...]:

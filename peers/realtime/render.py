@@ -59,9 +59,7 @@ def _trunk(trunk: TrunkFacts) -> Iterator[Row]:
     )
     if trunk.networks:
         networks = sorted(text.network("trunk.networks", one) for one in trunk.networks)
-        yield row(
-            schema.IDENTIFIES, trunk.key, endpoint=trunk.key, match=",".join(networks)
-        )
+        yield row(schema.IDENTIFIES, trunk.key, endpoint=trunk.key, match=",".join(networks))
     if trunk.outbound_host:
         yield row(
             schema.AORS,

@@ -85,7 +85,13 @@ AORS = Table(
         Column("maximum_expiration", "3600"),
     ),
 )
-IDENTIFIES = Table("ps_endpoint_id_ips", (Column("endpoint"), Column("match"),))
+IDENTIFIES = Table(
+    "ps_endpoint_id_ips",
+    (
+        Column("endpoint"),
+        Column("match"),
+    ),
+)
 REGISTRATIONS = Table(
     "ps_registrations",
     (
@@ -121,3 +127,5 @@ TABLES = (ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, ST
 BY_NAME = {table.name: table for table in TABLES}
 #: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.
 FENCE = Table("ddi_fence", (Column("value", "0"),))
+#: What Asterisk must still be told, written with the rows that make it necessary.
+OWED = Table("ddi_owed", ())

@@ -66,7 +66,10 @@ class StaticConfig:
         matches("ami.secret", _SECRET, self.ami_secret, "use 24 to 64 of A-Z a-z 0-9 _ -")
         between("ami.port", self.ami_port, 1, 65535)
         between("max_calls", self.max_calls, 0, 100_000)
-        for name, kind in (("bind_ipv4", ipaddress.IPv4Address), ("bind_ipv6", ipaddress.IPv6Address)):
+        for name, kind in (
+            ("bind_ipv4", ipaddress.IPv4Address),
+            ("bind_ipv6", ipaddress.IPv6Address),
+        ):
             try:
                 kind(getattr(self, name))
             except ValueError:

@@ -4,6 +4,7 @@ Two kinds, both proved with Asterisk: SQLite (default) and PostgreSQL. The datab
 the panel's own; Asterisk only reads it.
 """
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -28,12 +29,18 @@ class Store(Protocol):
     def fence(self) -> int:
         """Return the highest fence that ever wrote; 0 on a new database."""
 
-    def write(self, change: Change, fence: int) -> None:
-        """Write ``change`` in one transaction.
+    def write(self, change: Change, fence: int, owed: Sequence[str] = ()) -> None:
+        """Write ``change``, and what Asterisk must be told of it, in one transaction.
 
         Raises Refused if a higher fence has written before (another worker took over), Retryable
         if a row is not as it was when the change was computed; nothing is written then.
         """
+
+    def owed(self) -> tuple[str, ...]:
+        """Return what Asterisk must still be told: written, and not crossed out by ``paid``."""
+
+    def paid(self, told: str) -> None:
+        """Cross out one thing that Asterisk was told."""
 
     def close(self) -> None:
         """Give back connections."""

@@ -54,7 +54,20 @@ def read_fence(cursor: Cursor) -> int:
     return int(found[0][0]) if found else 0
 
 
-def write_change(cursor: Cursor, change: Change, fence: int, mark: str) -> None:
+def read_owed(cursor: Cursor) -> tuple[str, ...]:
+    """Return what Asterisk must still be told, in the order in which it has to be."""
+    cursor.execute(f"SELECT id FROM {schema.OWED.name} ORDER BY id")  # noqa: S608
+    return tuple(found[0] for found in cursor.fetchall())
+
+
+def cross_out(cursor: Cursor, told: str, mark: str) -> None:
+    """Forget one thing that Asterisk was told."""
+    cursor.execute(f"DELETE FROM {schema.OWED.name} WHERE id = {mark}", (told,))  # noqa: S608
+
+
+def write_change(
+    cursor: Cursor, change: Change, fence: int, mark: str, owed: Sequence[str] = ()
+) -> None:
     """Write inside the caller's transaction; ``mark`` is the driver's placeholder.
 
     Raises Refused for a fence that was overtaken, Retryable for a row that is not as expected.
@@ -74,6 +87,9 @@ def write_change(cursor: Cursor, change: Change, fence: int, mark: str) -> None:
         _update(cursor, update.before, update.after, mark)
     for row in change.inserts:
         _insert(cursor, check(row), mark)
+    for text in owed:
+        cross_out(cursor, text, mark)
+        cursor.execute(f"INSERT INTO {schema.OWED.name} (id) VALUES ({mark})", (text,))  # noqa: S608
 
 
 def _update(cursor: Cursor, before: Row, after: Row, mark: str) -> None:

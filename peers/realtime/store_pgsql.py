@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -13,7 +13,15 @@ from peers.realtime import schema
 from peers.realtime.diff import Change
 from peers.realtime.rows import Rows
 from peers.realtime.store import TIMEOUT, Role
-from peers.realtime.store_common import create_table, quote, read_fence, read_rows, write_change
+from peers.realtime.store_common import (
+    create_table,
+    cross_out,
+    quote,
+    read_fence,
+    read_owed,
+    read_rows,
+    write_change,
+)
 
 _ROLE = re.compile(r"\A[a-z][a-z0-9_]{0,62}\Z")
 #: Any number will do, as long as all writers use the same: "ddi" and a digit.
@@ -30,7 +38,7 @@ class PgsqlStore:
     def create_schema(self) -> None:
         """Create the missing tables and columns in the URL's database."""
         with self._transaction() as cursor:
-            for table in (*schema.TABLES, schema.FENCE):
+            for table in (*schema.TABLES, schema.FENCE, schema.OWED):
                 cursor.execute(create_table(table, "varchar"))
                 for column in table.columns:
                     cursor.execute(
@@ -58,12 +66,22 @@ class PgsqlStore:
         with self._transaction(read=True) as cursor:
             return read_fence(cursor)
 
-    def write(self, change: Change, fence: int) -> None:
+    def write(self, change: Change, fence: int, owed: Sequence[str] = ()) -> None:
         """Write ``change`` in one transaction; see ``Store.write``."""
         if self._role == "reader":
             raise Refused("realtime database: opened for reading")
         with self._transaction() as cursor:
-            write_change(cursor, change, fence, "%s")
+            write_change(cursor, change, fence, "%s", owed)
+
+    def owed(self) -> tuple[str, ...]:
+        """Return what Asterisk must still be told."""
+        with self._transaction(read=True) as cursor:
+            return read_owed(cursor)
+
+    def paid(self, told: str) -> None:
+        """Cross out one thing that Asterisk was told."""
+        with self._transaction() as cursor:
+            cross_out(cursor, told, "%s")
 
     def close(self) -> None:
         """Nothing is kept open."""

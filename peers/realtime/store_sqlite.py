@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +14,9 @@ from peers.realtime.rows import Rows
 from peers.realtime.store import TIMEOUT, Role
 from peers.realtime.store_common import (
     create_table,
+    cross_out,
     read_fence,
+    read_owed,
     read_rows,
     write_change,
 )
@@ -44,7 +46,7 @@ class SqliteStore:
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         with self._transaction() as cursor:
-            for table in (*schema.TABLES, schema.FENCE):
+            for table in (*schema.TABLES, schema.FENCE, schema.OWED):
                 cursor.execute(create_table(table, "TEXT"))
                 cursor.execute(f"PRAGMA table_info({table.name})")
                 present = {row[1] for row in cursor.fetchall()}
@@ -65,12 +67,22 @@ class SqliteStore:
         with self._transaction("DEFERRED") as cursor:
             return read_fence(cursor)
 
-    def write(self, change: Change, fence: int) -> None:
+    def write(self, change: Change, fence: int, owed: Sequence[str] = ()) -> None:
         """Write ``change`` in one transaction; see ``Store.write``."""
         if self._mode == "ro":
             raise Refused("realtime database: opened for reading")
         with self._transaction() as cursor:
-            write_change(cursor, change, fence, "?")
+            write_change(cursor, change, fence, "?", owed)
+
+    def owed(self) -> tuple[str, ...]:
+        """Return what Asterisk must still be told."""
+        with self._transaction("DEFERRED") as cursor:
+            return read_owed(cursor)
+
+    def paid(self, told: str) -> None:
+        """Cross out one thing that Asterisk was told."""
+        with self._transaction() as cursor:
+            cross_out(cursor, told, "?")
 
     def close(self) -> None:
         """Nothing is kept open."""
