@@ -1,6 +1,6 @@
 """Form fields and widgets that every form of the panel shares."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -133,6 +133,3 @@ def without_extras(fields: Iterable[forms.Field]) -> None:
         for extra in ("add", "change", "delete", "view"):
             if hasattr(field.widget, f"can_{extra}_related"):
                 setattr(field.widget, f"can_{extra}_related", False)
-
-
-Label = Callable[[Any], str]

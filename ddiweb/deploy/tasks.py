@@ -11,6 +11,7 @@ from ddiweb.deploy import pipeline, registry, services
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import RUNNING, State
+from ddiweb.live import heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ def run_deployment(deployment_id: int) -> None:
 
 @app.task
 def sweep() -> None:
-    """Every few seconds: send again what was lost."""
+    """Every few seconds: send again what was lost, and say that beat, Redis and a worker live."""
+    heartbeat.note(heartbeat.worker_name(settings.NODE), "sweep")
     found = services.sweep()
     if any(found.values()):
         log.info("sweep: %s", found)
@@ -43,6 +45,7 @@ def check_drift_everywhere() -> None:
 def check_drift(node_id: int) -> None:
     """Compare, and ask for a deployment if somebody else changed rows or rules."""
     node = Node.objects.get(pk=node_id)
+    heartbeat.note(heartbeat.worker_name(node.slug), "drift")
     busy = Deployment.objects.filter(node=node, state__in=[State.PENDING, *RUNNING]).exists()
     last = node.deployments.first()
     if busy or last is None or last.state in {State.REFUSED, State.FAILED, State.ROLLED_BACK}:
