@@ -1,0 +1,59 @@
+"""`python -m firewall.agent --config FILE`: serve; with `--restore`: load the last good rules."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from ddiweb.deploy.errors import DeployError
+from firewall.agent.config import Config
+from firewall.agent.engine import Engine
+from firewall.agent.netfilter import Netfilter
+from firewall.agent.server import Server, log
+from firewall.agent.state import State
+
+
+def main() -> int:
+    """Exit 0 when ended, 1 when the configuration is wrong or the rules could not be loaded."""
+    parser = argparse.ArgumentParser(prog="firewall.agent", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--restore", action="store_true", help="load the last good rules and exit")
+    options = parser.parse_args()
+    try:
+        config = Config.load(options.config)
+        engine = Engine(config, Netfilter(config), State(config.state_dir))
+    except (DeployError, OSError) as error:
+        log("configuration", error=str(error))
+        return 1
+    loaded = _reload(engine, config)
+    if options.restore:
+        return 0 if loaded else 1
+    server = Server(config, engine)
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        server.stop()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    log("ready", socket=str(config.socket), backend=config.backend)
+    server.serve()
+    return 0
+
+
+def _reload(engine: Engine, config: Config) -> bool:
+    """The last good rules; a failure leaves what the kernel has, and the agent still serves."""
+    missing = config.missing()
+    if missing:
+        log("tools", missing=missing)
+    try:
+        done = engine.restore()
+    except DeployError as error:
+        log("restore", error=str(error))
+        return False
+    log("restore", **(done or {"changed": False}))
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

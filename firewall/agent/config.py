@@ -1,0 +1,79 @@
+"""The agent's own configuration: a JSON file that only root writes, never editable by the panel."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ddiweb.deploy.errors import Refused
+from firewall.ruleset.types import Invalid, Management
+
+_FAMILIES = ("iptables", "ip6tables")
+_OPTIONAL = ("conntrack",)
+_SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where the agent listens, whom it answers, what it runs and who always gets in.
+
+    `tools` maps a tool's name (`iptables-nft-restore`, `ipset`, …) to the argv that starts it; a
+    tool that is not named is looked up in the system's folders.
+    """
+
+    socket: Path
+    allowed_uids: frozenset[int]
+    state_dir: Path
+    backend: Literal["nft", "legacy"]
+    tools: dict[str, tuple[str, ...]]
+    tool_env: dict[str, str]
+    management: Management
+
+    @classmethod
+    def load(cls, path: Path) -> "Config":
+        """Read and check the file; raises `Refused` naming the field."""
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise Refused(f"configuration {path}: {error}") from None
+        if not isinstance(raw, dict):
+            raise Refused(f"configuration {path}: is not an object")
+        known = {"socket", "allowed_uids", "state_dir", "backend", "tools", "tool_env"}
+        known |= {"management_networks", "management_ports"}
+        for name in raw.keys() ^ known:
+            if name not in {"tools", "tool_env"} or name in raw:
+                raise Invalid(name, "is unknown or missing", "see deploy/systemd/ddiweb-agent.json")
+        if raw["backend"] not in {"nft", "legacy"}:
+            raise Invalid("backend", "is neither nft nor legacy", "name one of them")
+        if not all(type(uid) is int for uid in raw["allowed_uids"]):
+            raise Invalid("allowed_uids", "holds something else than numbers", "give user ids")
+        return cls(
+            socket=Path(raw["socket"]),
+            allowed_uids=frozenset(raw["allowed_uids"]),
+            state_dir=Path(raw["state_dir"]),
+            backend=raw["backend"],
+            tools={name: tuple(argv) for name, argv in raw.get("tools", {}).items()},
+            tool_env=dict(raw.get("tool_env", {})),
+            management=_management(raw),
+        )
+
+    def argv(self, name: str) -> tuple[str, ...] | None:
+        """How to start a tool, or None if it is nowhere."""
+        if name in self.tools:
+            return self.tools[name]
+        found = shutil.which(name, path=_SYSTEM_PATH)
+        return (found,) if found else None
+
+    def missing(self) -> list[str]:
+        """Needed tools that are nowhere."""
+        needed = [
+            f"{family}-{self.backend}-{part}"
+            for family in _FAMILIES
+            for part in ("restore", "save")
+        ]
+        return [name for name in [*needed, "ipset"] if self.argv(name) is None]
+
+
+def _management(raw: dict[str, Any]) -> Management:
+    return Management(tuple(raw["management_networks"]), tuple(raw["management_ports"]))

@@ -1,0 +1,136 @@
+"""The Unix socket: who may speak, how many at once, and no client can end the process."""
+
+import contextlib
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ddiweb.deploy.errors import DeployError, Refused, Retryable
+from firewall.agent import protocol
+from firewall.agent.config import Config
+from firewall.agent.engine import Engine
+from firewall.ruleset.types import Intent, redact
+
+MAX_CONNECTIONS = 16
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
+_log_lock = threading.Lock()
+
+
+def log(event: str, **values: Any) -> None:
+    """One JSON line on stderr. Values are numbers and short texts; tokens are redacted."""
+    line = json.dumps({"at": round(time.time(), 3), "event": event, **values}, default=str)
+    with _log_lock, contextlib.suppress(OSError, ValueError):
+        print(redact(line), file=sys.stderr, flush=True)
+
+
+class Server:
+    """Accepts, checks the peer's uid, answers one request a connection."""
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        self._config = config
+        self._engine = engine
+        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._listener = _listen(config.socket)
+        self._ended = threading.Event()
+
+    def serve(self) -> None:
+        """Answer until `stop`."""
+        while not self._ended.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError as error:
+                if self._ended.is_set():
+                    return
+                log("accept", error=error.strerror)
+                time.sleep(0.1)  # out of descriptors: leave the running ones time to end
+                continue
+            if not self._places.acquire(blocking=False):
+                _answer(connection, protocol.error_answer(Retryable("the agent is busy")), 0.1)
+                connection.close()
+                continue
+            try:
+                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            except RuntimeError:
+                self._places.release()
+                connection.close()
+
+    def stop(self) -> None:
+        """End `serve` and take the socket's file away."""
+        self._ended.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._config.socket.unlink(missing_ok=True)
+
+    def _converse(self, connection: socket.socket) -> None:
+        try:
+            with connection:
+                self._exchange(connection)
+        except Exception as error:  # the process outlives whatever a client does
+            log("client", error=type(error).__name__)
+        finally:
+            self._places.release()
+
+    def _exchange(self, connection: socket.socket) -> None:
+        started = time.monotonic()
+        uid = _peer_uid(connection)
+        verb = ""
+        try:
+            if uid not in self._config.allowed_uids:
+                raise Refused(f"uid: {uid} is not allowed; add it to allowed_uids of the agent")
+            request = protocol.decode(protocol.receive(connection))
+            verb = request["verb"]
+            answer = {"ok": True, **self._verb(verb)(request)}
+        except protocol.Hangup as error:
+            log("hangup", uid=uid, reason=str(error))
+            return
+        except DeployError as error:
+            answer = protocol.error_answer(error)
+        except Exception as error:
+            log("bug", uid=uid, verb=verb, error=type(error).__name__)
+            answer = protocol.error_answer(DeployError("agent: an error of its own; see its log"))
+        took = round((time.monotonic() - started) * 1000, 1)
+        told = {key: answer[key] for key in ("changed", "digest", "error") if key in answer}
+        log("request", uid=uid, verb=verb, ok=answer["ok"], ms=took, **told)
+        _answer(connection, answer, protocol.SECONDS)
+
+    def _verb(self, name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        engine = self._engine
+        verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "apply": lambda r: engine.apply(Intent.from_json(r["intent"]), r["fence"]),
+            "plan": lambda r: {"lines": engine.plan(Intent.from_json(r["intent"]))},
+            "status": lambda r: engine.status(),
+            "cut": lambda r: engine.cut(protocol.marks(r["marks"])),
+            "rollback": lambda r: engine.rollback(r["fence"]),
+        }
+        return verbs[name]
+
+
+def _listen(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path.unlink(missing_ok=True)
+    before = os.umask(0o117)  # born 0660: there is no moment at which others could connect
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    listener.listen(64)
+    return listener
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    uid: int = _CREDENTIALS.unpack(raw)[1]
+    return uid
+
+
+def _answer(connection: socket.socket, answer: dict[str, Any], seconds: float) -> None:
+    with contextlib.suppress(OSError):
+        protocol.send(connection, answer, seconds=seconds)

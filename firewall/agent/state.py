@@ -1,0 +1,126 @@
+"""What the agent remembers over its death: the last good intents and the highest fence.
+
+Each file is written whole or not at all (temporary file, fsync, rename, fsync of the folder).
+"""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ddiweb.deploy.errors import Failed, Refused
+from firewall.ruleset.types import Intent
+
+
+@dataclass(frozen=True)
+class Good:
+    """An intent that was applied and read back, and when (Unix time, seconds)."""
+
+    intent: Intent
+    applied_at: float
+
+    def to_json(self) -> dict[str, Any]:
+        """For the state file."""
+        return {"intent": self.intent.to_json(), "applied_at": self.applied_at}
+
+
+class State:
+    """The state folder. Raises `Refused` if a file can't be written: nothing is applied then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.current, self.previous, self.damage = self._load_good()
+        self.fence = self._load_fence()
+        self._staged: tuple[Good, Good | None] | None = None
+
+    @property
+    def lock_path(self) -> Path:
+        """The file that is flocked while netfilter is changed."""
+        return self._folder / "netfilter.lock"
+
+    def raise_fence(self, fence: int) -> None:
+        """Remember a fence before anything is done under it; a lower one is refused."""
+        if fence < self.fence:
+            raise Refused(
+                f"fence: {fence} is older than {self.fence}; a newer deployment took over"
+            )
+        if fence > self.fence:
+            self._write_fresh("fence.json", {"fence": fence})
+            self._settle("fence.json")
+            self.fence = fence
+
+    def stage(self, intent: Intent, *, way_back: bool = True) -> None:
+        """Write what `keep` will make the last good one, before the kernel is touched.
+
+        A full disk is so found while nothing has changed. The good intent before it becomes the
+        way back; with `way_back` false (after a rollback) there is none.
+        """
+        before = self.previous if way_back else None
+        if way_back and self.current and self.current.intent.digest() != intent.digest():
+            before = self.current
+        self._staged = (Good(intent, time.time()), before)
+        current, previous = self._staged
+        raw = {
+            "current": current.to_json(),
+            "previous": previous.to_json() if previous else None,
+        }
+        self._write_fresh("good.json", raw)
+
+    def keep(self) -> None:
+        """What was staged is in force and was read back: it is the last good one now."""
+        if self._staged is not None:
+            self._settle("good.json")
+            (self.current, self.previous), self.damage = self._staged, ""
+            self._staged = None
+
+    def _load_good(self) -> tuple[Good | None, Good | None, str]:
+        try:
+            raw = json.loads((self._folder / "good.json").read_text(encoding="utf-8"))
+            return _good(raw["current"]), _good(raw["previous"]), ""
+        except FileNotFoundError:
+            return None, None, ""
+        except (OSError, ValueError, KeyError, TypeError, Refused) as error:
+            # Not fatal: the rules in the kernel stay, the panel applies anew.
+            return None, None, f"good.json can't be used: {type(error).__name__}"
+
+    def _load_fence(self) -> int:
+        try:
+            raw = json.loads((self._folder / "fence.json").read_text(encoding="utf-8"))
+            return int(raw["fence"])
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError, KeyError, TypeError):
+            self.damage = self.damage or "fence.json can't be used"
+            return 0
+
+    def _write_fresh(self, name: str, raw: dict[str, Any]) -> None:
+        fresh = self._folder / f".{name}.new"
+        try:
+            with os.fdopen(
+                os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+            ) as file:
+                json.dump(raw, file, separators=(",", ":"))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Refused(f"state: {name} can't be written: {error.strerror}") from None
+
+    def _settle(self, name: str) -> None:
+        try:
+            (self._folder / f".{name}.new").rename(self._folder / name)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise Failed(f"state: {name} can't be written: {error.strerror}") from None
+
+
+def _good(raw: Any) -> Good | None:
+    if raw is None:
+        return None
+    return Good(Intent.from_json(raw["intent"]), float(raw["applied_at"]))

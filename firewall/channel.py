@@ -1,0 +1,110 @@
+"""The client of the firewall agent: one Unix connection a request, decisions as exceptions."""
+
+import contextlib
+import json
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
+
+_HEAD = struct.Struct(">I")
+_LIMIT = 16 * 1024 * 1024  # bytes of an answer: a plan of 50,000 tokens
+_KINDS: Mapping[str, type[DeployError]] = {
+    "refused": Refused,
+    "retryable": Retryable,
+    "failed": Failed,
+}
+
+
+class SendsJson(Protocol):
+    """An intent (`firewall.ruleset.types.Intent`)."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+
+
+class AgentChannel:
+    """Speaks to the agent at `path`; `timeout` in seconds covers each wait of a request.
+
+    Each method raises `Retryable` when the agent can't be reached or is busy, `Refused` when it
+    changed nothing, `Failed` when the rules are not as wanted. The exception's `field` names the
+    value at fault.
+    """
+
+    def __init__(self, path: Path | str, timeout: float = 60.0) -> None:
+        self._path = str(path)
+        self._timeout = timeout
+
+    def apply(self, intent: SendsJson, fence: int) -> dict[str, Any]:
+        """Bring an intent into force: `changed`, `digest`, `rules` (counts by family)."""
+        return self._ask("apply", intent=intent.to_json(), fence=fence)
+
+    def plan(self, intent: SendsJson) -> list[str]:
+        """What `apply` would change, one redacted line each; empty: nothing."""
+        lines: list[str] = self._ask("plan", intent=intent.to_json())["lines"]
+        return lines
+
+    def status(self) -> dict[str, Any]:
+        """What is in force, read from the kernel: `digest`, `in_force`, `counters`, `drift`, …"""
+        return self._ask("status")
+
+    def cut(self, marks: Iterable[int]) -> int:
+        """End the live flows of these tokens; returns how many were found."""
+        count: int = self._ask("cut", marks=list(marks))["cut"]
+        return count
+
+    def rollback(self, fence: int) -> dict[str, Any]:
+        """Bring the good rules before the current ones back."""
+        return self._ask("rollback", fence=fence)
+
+    def _ask(self, verb: str, **fields: Any) -> dict[str, Any]:
+        body = json.dumps({"v": 1, "verb": verb, **fields}, separators=(",", ":")).encode()
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(self._timeout)
+                connection.connect(self._path)
+                # The agent may answer and close before it took all (a full house, a wrong uid).
+                with contextlib.suppress(BrokenPipeError):
+                    connection.sendall(_HEAD.pack(len(body)) + body)
+                answer = _receive(connection)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise Retryable(f"agent: {self._path} can't be reached: {reason}") from None
+        if answer.pop("ok") is True:
+            return answer
+        raise _decision(answer)
+
+
+def _receive(connection: socket.socket) -> dict[str, Any]:
+    (size,) = _HEAD.unpack(_exactly(connection, _HEAD.size))
+    if size > _LIMIT:
+        raise Retryable("agent: the answer is too long")
+    try:
+        answer = json.loads(_exactly(connection, size))
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or "ok" not in answer:
+        raise Retryable("agent: the answer is not of this protocol")
+    return answer
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = connection.recv(min(size - len(parts), 65_536))
+        if not part:
+            raise Retryable("agent: closed before it answered")
+        parts += part
+    return bytes(parts)
+
+
+def _decision(answer: Mapping[str, Any]) -> DeployError:
+    error = answer.get("error")
+    error = error if isinstance(error, dict) else {}
+    kind = _KINDS.get(str(error.get("kind")), Failed)
+    decision = kind(str(error.get("message", "agent: no reason given")))
+    decision.field = str(error.get("field", ""))  # type: ignore[attr-defined]
+    return decision

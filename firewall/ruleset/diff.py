@@ -1,0 +1,129 @@
+"""What has to change in the kernel, chain by chain, and the one transaction that does it.
+
+A chain whose rules are already right is not named, so it keeps its counters and costs nothing:
+one token among 10,000 rewrites one small chain. Foreign chains are never named at all.
+"""
+
+from dataclasses import dataclass
+
+from firewall.ruleset.build import ENTRY
+from firewall.ruleset.parse import Dump, SetDump, parse_rule
+from firewall.ruleset.rules import AddressSet, Family
+from firewall.ruleset.types import redact
+
+HOOK = f"-j {ENTRY}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The way from a dump to the wanted rules of one family. Falsy when there is nothing to do."""
+
+    version: int
+    chains: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]  # name, old rules, new rules
+    stale: tuple[tuple[str, tuple[str, ...]], ...]  # own chains that are wanted no more
+    hooks: int  # how often INPUT calls us now
+    hook_right: bool  # exactly once and first
+    hook_wanted: bool = True
+
+    def __bool__(self) -> bool:
+        return bool(self.chains or self.stale or not self.hook_right)
+
+    def text(self) -> str:
+        """The transaction for `iptables-restore --noflush`; empty if there is nothing to do.
+
+        A `:CHAIN` line empties an own chain or creates it, within the transaction. If somebody
+        moved the hook since the dump, `-D` fails and with it the whole (firewall.md, section 6).
+        """
+        if not self:
+            return ""
+        lines = ["*filter"]
+        lines += [f":{name} - [0:0]" for name, _, _ in self.chains]
+        lines += [f":{name} - [0:0]" for name, _ in self.stale]
+        for name, _, rules in self.chains:
+            lines += [f"-A {name} {rule}" for rule in rules]
+        if not self.hook_right:
+            lines += [f"-D INPUT {HOOK}"] * self.hooks
+            if self.hook_wanted:
+                lines.append(f"-I INPUT 1 {HOOK}")
+        lines += [f"-X {name}" for name, _ in self.stale]
+        return "\n".join([*lines, "COMMIT", ""])
+
+    def lines(self) -> list[str]:
+        """The difference for a person, tokens redacted: `v4 + -A CHAIN …` and `v4 - …`."""
+        shown: list[str] = []
+        if not self.hook_right:
+            shown += [f"- -A INPUT {HOOK}"] * self.hooks
+            shown += [f"+ -I INPUT 1 {HOOK}"] * self.hook_wanted
+        for name, old, new in self.chains:
+            kept = set(old) & set(new)
+            shown += [f"- -A {name} {rule}" for rule in old if rule not in kept]
+            shown += [f"+ -A {name} {rule}" for rule in new if rule not in kept]
+            if set(old) == set(new):
+                shown.append(f"~ {name}: order or repetition of rules")
+        for name, old in self.stale:
+            shown += [f"- -A {name} {rule}" for rule in old] or [f"- :{name}"]
+        return [redact(f"v{self.version} {line}") for line in shown]
+
+
+def difference(dump: Dump, wanted: Family) -> Difference:
+    """Compare what the kernel holds with what it should hold."""
+    own = dump.own
+    changed = []
+    for chain in wanted.chains:
+        new = tuple(map(str, chain.rules))
+        old = own.pop(chain.name, None)
+        if old is None or not _same(old, new):
+            changed.append((chain.name, tuple(old or ()), new))
+    stale = tuple((name, tuple(rules)) for name, rules in own.items())
+    hooks, right = _hooks(dump)
+    return Difference(wanted.version, tuple(changed), stale, hooks, right)
+
+
+def removal(dump: Dump, version: int) -> Difference:
+    """Take all of ours out: the way back when the very first apply fails."""
+    stale = tuple((name, tuple(rules)) for name, rules in dump.own.items())
+    hooks, _ = _hooks(dump)
+    return Difference(version, (), stale, hooks, hooks == 0, hook_wanted=False)
+
+
+def set_commands(wanted: AddressSet, have: SetDump | None) -> list[str]:
+    """Lines for `ipset restore` that bring one set about; none if it is as wanted."""
+    lines = []
+    if have is None:
+        family = "inet" if wanted.version == 4 else "inet6"
+        timeout = "" if wanted.timeout is None else f" timeout {wanted.timeout}"
+        lines.append(
+            f"create -exist {wanted.name} {wanted.type} family {family}{timeout} maxelem 65536"
+        )
+    if wanted.members is not None:
+        members = {_shown(member) for member in wanted.members}
+        held = have.members if have else frozenset()
+        lines += [f"del -exist {wanted.name} {member}" for member in sorted(held - members)]
+        lines += [f"add -exist {wanted.name} {member}" for member in sorted(members - held)]
+    return lines
+
+
+def _shown(member: str) -> str:
+    """A single address as ipset prints it: without its full prefix length."""
+    host = "/128" if ":" in member else "/32"
+    return member.removesuffix(host)
+
+
+def _hooks(dump: Dump) -> tuple[int, bool]:
+    rules = dump.chains.get("INPUT", [])
+    count = rules.count(HOOK)
+    return count, count == 1 and rules[0] == HOOK
+
+
+def _same(old: list[str], new: tuple[str, ...]) -> bool:
+    if len(old) != len(new):
+        return False
+    return all(have == want or _means(have, want) for have, want in zip(old, new, strict=True))
+
+
+def _means(have: str, want: str) -> bool:
+    """Whether another spelling of the same rule was dumped."""
+    try:
+        return parse_rule(have) == parse_rule(want)
+    except ValueError:
+        return False

@@ -1,0 +1,16 @@
+"""A family's whole ruleset as text: what an empty kernel is given, and what a person reads."""
+
+from firewall.ruleset.diff import difference, set_commands
+from firewall.ruleset.parse import Dump
+from firewall.ruleset.rules import Family
+
+
+def restore_text(family: Family) -> str:
+    """The `iptables-restore --noflush` text that loads all of `family` into an empty kernel."""
+    return difference(Dump(), family).text()
+
+
+def ipset_text(family: Family) -> str:
+    """The `ipset restore` text that creates and fills all sets of `family`."""
+    lines = [line for wanted in family.sets for line in set_commands(wanted, None)]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,72 @@
+"""The token tree: a packet with the site prefix meets the digits one level at a time.
+
+A chain holds at most `LEAF` tokens as one rule each, or else one rule a digit that leads to a
+chain of its own. Tokens are random, so 50,000 of them need three levels; a run of digits that all
+tokens of a chain share costs no level. nft refuses more than 16 chains in a row (EMLINK), hence
+`MAX_LEVELS`: tokens that were not random end in a longer list, slower but right.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from firewall.ruleset.rules import Chain, Holds, Rule, SetMark, To
+from firewall.ruleset.types import FLOW_BIT, MARK_MASK, Token
+
+LEAF = 16
+MAX_LEVELS = 8  # below TOK; see build: the longest way to TOK is 7 chains, VERDICT is one more
+
+
+def token_chains(slot: str, site_prefix: str, tokens: Sequence[Token]) -> list[Chain]:
+    """The tree's chains, root (`TOK`) first, each ending at `VERDICT`; depth-first order."""
+    chains: list[Chain] = []
+    ordered = sorted(tokens, key=lambda token: token.value)
+    _grow(chains, (slot, site_prefix), "", ordered, 0)
+    return chains
+
+
+def _grow(
+    chains: list[Chain], where: tuple[str, str], known: str, tokens: Sequence[Token], level: int
+) -> None:
+    slot, site = where
+    at = len(chains)
+    rules: list[Rule] = []
+    if len(tokens) <= LEAF or level == MAX_LEVELS:
+        rules = [_accept(token) for token in tokens]
+        chains.append(Chain(_name(slot, known), (*rules, _verdict(slot))))
+        return
+    # Ordered: what the first and the last share, all between them share.
+    shared = len(_common(tokens[0].digits, tokens[-1].digits))
+    groups: dict[str, list[Token]] = {}
+    for token in tokens:
+        groups.setdefault(token.digits[: shared + 1], []).append(token)
+    for stem, group in groups.items():
+        if len(group) == 1:
+            rules.append(_accept(group[0]))
+            continue
+        rules.append(Rule((Holds(site + stem),), To(_name(slot, stem))))
+        _grow(chains, where, stem, group, level + 1)
+    chains.insert(at, Chain(_name(slot, known), (*rules, _verdict(slot))))
+
+
+def _accept(token: Token) -> Rule:
+    return Rule((Holds(token.value),), SetMark(FLOW_BIT | token.mark, MARK_MASK))
+
+
+def _verdict(slot: str) -> Rule:
+    return Rule((), To(f"DDI{slot}-VERDICT"))
+
+
+def _name(slot: str, stem: str) -> str:
+    """A chain's name (28 characters at most). It shows four digits of a token, never more."""
+    if not stem:
+        return f"DDI{slot}-TOK"
+    if len(stem) > 4:
+        return f"DDI{slot}-Tx{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+    return f"DDI{slot}-T{stem}"
+
+
+def _common(one: str, other: str) -> str:
+    for index, (left, right) in enumerate(zip(one, other, strict=True)):
+        if left != right:
+            return one[:index]
+    return one
