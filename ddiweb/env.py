@@ -1,18 +1,21 @@
 """Read the environment strictly: a bad value stops the start with its name.
 
-Order, first wins: the process's environment, ``.env`` beside ``manage.py`` (an operator's),
-``var/ddiweb.env`` (written by ``make run``). A secret ``NAME`` may be given as ``NAME_FILE``,
-the path of a file that holds it, so that it stands neither in a unit file nor in ``ps e``.
+Order, first wins: the process's environment, ``.env`` beside ``manage.py`` (an operator's), then
+``sandbox.env`` and ``ddiweb.env`` of the folder ``DDIWEB_VAR`` (``var/`` if not set), which
+``make run`` writes. A secret ``NAME`` may be given as ``NAME_FILE``, the path of a file that holds
+it, so that it stands neither in a unit file nor in ``ps e``.
 """
 
+import os
 from pathlib import Path
 
 from environs import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("DDIWEB_VAR") or BASE_DIR / "var")
 
 env = Env()
-for candidate in (BASE_DIR / ".env", BASE_DIR / "var" / "ddiweb.env"):
+for candidate in (BASE_DIR / ".env", VAR_DIR / "sandbox.env", VAR_DIR / "ddiweb.env"):
     if candidate.is_file():
         env.read_env(str(candidate), recurse=False, override=False)
 

@@ -6,7 +6,7 @@ import structlog
 from csp.constants import NONCE, NONE, SELF
 from kombu import Queue
 
-from ddiweb.env import BASE_DIR, env, secret
+from ddiweb.env import BASE_DIR, VAR_DIR, env, secret
 
 DEBUG = env.bool("DDIWEB_DEBUG", False)
 SECRET_KEY = secret("DDIWEB_SECRET_KEY")
@@ -14,7 +14,6 @@ SECRET_KEY = secret("DDIWEB_SECRET_KEY")
 FIELD_KEYS = [key.strip() for key in secret("DDIWEB_FIELD_KEYS").split(",") if key.strip()]
 ALLOWED_HOSTS = env.list("DDIWEB_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("DDIWEB_CSRF_TRUSTED_ORIGINS", [])
-VAR_DIR = BASE_DIR / "var"
 
 # The node whose worker, watch or command runs here: how to reach its Asterisk and its agent.
 NODE = env.str("DDIWEB_NODE", "local")

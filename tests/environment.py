@@ -15,6 +15,7 @@ for _name in [name for name in os.environ if name.startswith("DDIWEB_")]:
     if not _name.startswith(("DDIWEB_LAB_", "DDIWEB_DEBIAN_", "DDIWEB_TEST_")):
         del os.environ[_name]
 os.environ |= {
+    "DDIWEB_VAR": str(_SCRATCH),
     "DDIWEB_SECRET_KEY": "tests-only-" + "k" * 50,
     "DDIWEB_FIELD_KEYS": Fernet.generate_key().decode(),
     "DDIWEB_HTTPS": "false",

@@ -4,13 +4,13 @@ import logging
 
 from celery.signals import worker_ready
 from django.conf import settings
-from django.utils import timezone
 
 from ddiweb.celery import app
 from ddiweb.deploy import pipeline, registry, services
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import RUNNING, State
+from ddiweb.live import heartbeat
 from ddiweb.live import heartbeat
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ def run_deployment(deployment_id: int) -> None:
 def sweep() -> None:
     """Every few seconds: send again what was lost, and say that beat, Redis and a worker live."""
     heartbeat.note(heartbeat.worker_name(settings.NODE), "sweep")
+    heartbeat.note(heartbeat.worker_name(settings.NODE))
     found = services.sweep()
     if any(found.values()):
         log.info("sweep: %s", found)
@@ -65,4 +66,5 @@ def check_drift(node_id: int) -> None:
 @worker_ready.connect
 def sweep_at_start(**_: object) -> None:
     """A worker that comes back looks at once for what its predecessor left."""
-    log.info("worker ready at %s: %s", timezone.now().isoformat(), services.sweep())
+    heartbeat.note(heartbeat.worker_name(settings.NODE), "started")
+    log.info("worker ready: %s", services.sweep())

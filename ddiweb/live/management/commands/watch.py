@@ -1,0 +1,23 @@
+"""``manage.py watch``: hold the AMI connection of this node."""
+
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from ddiweb.live.watch import Watch
+
+
+class Command(BaseCommand):
+    """Run until SIGTERM or SIGINT."""
+
+    help = "Watch this node's Asterisk: registrations, calls, security events."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Watch the node named by DDIWEB_NODE."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Watch(settings.NODE, stop).run()

@@ -1,0 +1,118 @@
+"""Write what the watch saw. All text here was chosen by strangers: it is cut, never trusted."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from ddiweb.deploy.models import Node
+from ddiweb.live.models import Call, Contact, SecurityEvent
+from peers import services
+from peers.models import Token
+from peers.realtime.contacts import Contact as SeenContact
+from peers.realtime.events import CallRecord, Incident
+
+_TOKEN = re.compile(r"ddi-[a-z2-7]{8}-[a-z2-7]{26}")
+_HOST = re.compile(r"\Asips?:(?:[^@]*@)?(\[[0-9a-fA-F:.]+\]|[^:;>]+)(?::([0-9]{1,5}))?")
+#: A contact is written again at least this often (seconds), so that "seen" stays true.
+REFRESH = 30
+
+
+def plain(text: str, length: int) -> str:
+    """``text`` without what is not printable, cut to ``length``; tokens are redacted."""
+    shown = _TOKEN.sub(lambda found: services.redacted(found.group()), text)
+    return "".join(c for c in shown if c.isprintable())[:length]
+
+
+def address_of(uri: str) -> str:
+    """The ``address:port`` that packets to this SIP URI go to (RFC 3261, 19.1)."""
+    found = _HOST.match(uri)
+    if not found:
+        return ""
+    return plain(found[1] + (f":{found[2]}" if found[2] else ""), 64)
+
+
+def contacts(node: Node, seen: Iterable[SeenContact]) -> int:
+    """Make the contacts of ``node`` what Asterisk holds; returns how many phones showed a token.
+
+    A token that is seen for the first time makes its peer's older ones retire.
+    """
+    now = timezone.now()
+    known = {(row.endpoint, row.uri): row for row in Contact.objects.filter(node=node)}
+    tokens = 0
+    for contact in seen:
+        row = known.pop((contact.aor[:64], plain(contact.uri, 512)), None)
+        _contact(node, contact, row, now)
+        tokens += _token(node, contact, now)
+    Contact.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
+    return tokens
+
+
+def _contact(node: Node, seen: SeenContact, row: Contact | None, now: datetime) -> None:
+    values = {
+        "address": address_of(seen.uri),
+        "user_agent": plain(seen.user_agent, 255),
+        "status": plain(seen.status, 20),
+        "round_trip_us": seen.rtt_usec,
+        "expires_at": datetime.fromtimestamp(seen.expires, UTC) if seen.expires else None,
+    }
+    if row is None:
+        Contact.objects.update_or_create(
+            node=node,
+            endpoint=seen.aor[:64],
+            uri=plain(seen.uri, 512),
+            defaults=values | {"seen_at": now},
+        )
+    elif (now - row.seen_at).total_seconds() > REFRESH or any(
+        getattr(row, name) != value for name, value in values.items()
+    ):
+        Contact.objects.filter(pk=row.pk).update(**values, seen_at=now)
+
+
+def _token(node: Node, seen: SeenContact, now: datetime) -> int:
+    found = 0
+    # A token may stand in the User-Agent or in a parameter of the contact itself.
+    for value in set(_TOKEN.findall(f"{seen.user_agent} {seen.uri}")):
+        token = Token.objects.filter(
+            node=node, digest=services.token_digest(value), peer__username=seen.aor
+        ).first()
+        if token is None:
+            continue
+        found += 1
+        if token.seen_at is None or (now - token.seen_at).total_seconds() > REFRESH:
+            services.token_seen(token, now)
+    return found
+
+
+def call(node: Node, record: CallRecord) -> None:
+    """Store one call record; the same record twice is one row."""
+    with transaction.atomic():
+        Call.objects.update_or_create(
+            node=node,
+            unique_id=plain(record.unique_id, 64),
+            peer=plain(record.peer, 40),
+            defaults={
+                "started_at": record.started_at or timezone.now(),
+                "answered_at": record.answered_at,
+                "ended_at": record.ended_at,
+                "caller": plain(record.caller, 80),
+                "number": plain(record.number, 32),
+                "trunk": plain(record.trunk, 40),
+                "disposition": plain(record.disposition, 20),
+                "seconds": record.seconds,
+                "billed_seconds": record.billed_seconds,
+            },
+        )
+
+
+def incident(node: Node, seen: Incident) -> None:
+    """Store one security event."""
+    SecurityEvent.objects.create(
+        node=node,
+        at=timezone.now(),
+        kind=plain(seen.kind, 40),
+        account=plain(seen.account, 80),
+        address=plain(seen.address, 64),
+    )

@@ -1,0 +1,79 @@
+"""The firewall target: typed intent to the agent, which renders, applies, dumps and compares."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from ddiweb.deploy.models import Node
+from ddiweb.deploy.target import Plan
+from firewall import snapshot
+from firewall.channel import AgentChannel
+from firewall.ruleset.types import Intent
+from peers.choices import TokenState
+from peers.models import Token
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The intent, and the rows of the revoked tokens that it cuts."""
+
+    intent: Intent
+    dead_tokens: tuple[int, ...]
+
+
+class FirewallTarget:
+    """The rules of one node. The agent holds the truth of what is there and of what was good."""
+
+    name = "firewall"
+
+    def __init__(self) -> None:
+        self.channel = AgentChannel(settings.AGENT_SOCKET)
+
+    def render(self, node: Node) -> Desired:
+        """Return the intent of the newest generation."""
+        dead = Token.objects.filter(
+            node=node, state=TokenState.REVOKED, cut_generation__isnull=True
+        )
+        # Before the intent: a token that is revoked after this line is not taken for cut.
+        pks = tuple(dead.values_list("pk", flat=True))
+        return Desired(snapshot.take(node), pks)
+
+    def read(self, node: Node) -> dict[str, Any]:
+        """Return the agent's word on what is in force."""
+        return {} if node.dry_run else self.channel.status()
+
+    def diff(self, node: Node, desired: Desired, actual: dict[str, Any]) -> Plan:
+        """Let the agent compare the real rules with what it would render."""
+        if node.dry_run:
+            return Plan(_preview(desired.intent), None)
+        lines = tuple(self.channel.plan(desired.intent))
+        cuts = tuple(f"! cut the flows of token {pk}" for pk in desired.dead_tokens)
+        return Plan((*lines, *cuts), None)
+
+    def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
+        """Bring the intent into force; the agent restores its last good rules if it can't."""
+        self.channel.apply(desired.intent, fence)
+
+    def verify(self, node: Node, desired: Desired) -> list[str]:
+        """Compare the real rules once more, by a dump made now."""
+        return list(self.channel.plan(desired.intent))
+
+    def restore(self, node: Node, before: dict[str, Any], fence: int) -> None:
+        """Ask the agent for the rules before the last apply."""
+        self.channel.rollback(fence)
+
+    def settle(self, node: Node, desired: Desired) -> None:
+        """Note that the flows of revoked tokens are cut, and forget the tokens' values."""
+        Token.objects.filter(pk__in=desired.dead_tokens, state=TokenState.REVOKED).update(
+            cut_at=timezone.now(), cut_generation=desired.intent.generation, value=""
+        )
+
+
+def _preview(intent: Intent) -> tuple[str, ...]:
+    """The rules as they would be loaded, for a node that is only shown; tokens are redacted."""
+    raise NotImplementedError
+
+
+__all__ = ["Desired", "FirewallTarget", "replace"]
