@@ -20,6 +20,8 @@ import pjsua2 as pj
 from lab.tone import Heard, heard_in
 
 CLOCK_HZ = 8000
+#: PJSIP closes a recording some ticks of 20 ms after it was let go.
+CLOSE_SECONDS = 0.15
 
 
 class Call(pj.Call):
@@ -34,6 +36,8 @@ class Call(pj.Call):
         self.ended = False
         self.media: pj.AudioMedia | None = None
         self.recorder: pj.AudioMediaRecorder | None = None
+        self.file = Path()
+        self.closing: list[Path] = []
         self.heard = Heard(0, 0.0, 0.0)
 
     def onCallState(self, prm: Any) -> None:  # noqa: N802 - PJSIP's name
@@ -60,22 +64,27 @@ class Call(pj.Call):
     def start_recording(self) -> None:
         """Begin a new WAV file."""
         if self.media is not None:
+            self.file = self.phone.new_file()
             self.recorder = pj.AudioMediaRecorder()
-            self.recorder.createRecorder(str(self.phone.recording))
+            self.recorder.createRecorder(str(self.file))
             self.media.startTransmit(self.recorder)
 
     def stop_recording(self) -> None:
-        """Close the WAV file and note what was heard in it."""
-        if self.recorder is None:
-            return
-        self.recorder = None  # the destructor writes the header
-        now = heard_in(self.phone.recording)
-        if now.hz or not self.heard.hz:
-            self.heard = now
+        """Let go of the WAV file; PJSIP closes it with the next tick of its sound clock."""
+        if self.recorder is not None:
+            self.recorder = None
+            self.closing.append(self.file)
 
     def listen(self) -> Heard:
         """Return what was heard so far and go on recording."""
         self.stop_recording()
+        if self.closing:
+            time.sleep(CLOSE_SECONDS)
+        for file in self.closing:
+            now = heard_in(file)
+            if now.hz or not self.heard.hz:
+                self.heard = now
+        self.closing.clear()
         if not self.ended:
             self.start_recording()
         return self.heard
@@ -124,7 +133,8 @@ class Phone:
         self.account: Account | None = None
         self.current: Call | None = None
         self.tone: pj.ToneGenerator | None = None
-        self.recording = Path("phone.wav")
+        self.folder = Path()
+        self.files = 0
         self.incoming: list[dict[str, Any]] = []
         self.answer_code = 200
         self.running = True
@@ -153,7 +163,7 @@ class Phone:
         self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP6, transport6)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
-        self.recording = Path(folder) / "heard.wav"
+        self.folder = Path(folder)
         if tone_hz:
             self.tone = pj.ToneGenerator()
             self.tone.createToneGenerator(CLOCK_HZ)
@@ -237,6 +247,8 @@ class Phone:
         if call is not None and not call.ended:
             call.hangup(pj.CallOpParam(True))
             self.poll_until(lambda: call.ended, wait)
+        if call is not None:
+            call.listen()
         return self.do_status()
 
     def do_heard(self, seconds: float) -> dict[str, Any]:
@@ -266,6 +278,11 @@ class Phone:
         """End the process after this answer."""
         self.running = False
         return {}
+
+    def new_file(self) -> Path:
+        """Return a path for the next recording."""
+        self.files += 1
+        return self.folder / f"heard-{self.files}.wav"
 
     def drop_account(self) -> None:
         """Forget the account without telling the registrar."""

@@ -41,10 +41,10 @@ def _contact(message: Message) -> Contact:
         user_agent=message.get("UserAgent").replace("^3B", ";"),
         via_address=message.get("ViaAddr"),
         status=message.get("Status"),
-        rtt_usec=int(rtt) if rtt.isdecimal() else None,
+        rtt_usec=int(rtt) if rtt.isascii() and rtt.isdecimal() else None,
         expires=_number(message.get("ExpirationTime")),
     )
 
 
 def _number(value: str) -> int:
-    return int(value) if value.isdecimal() else 0
+    return int(value) if value.isascii() and value.isdecimal() else 0
