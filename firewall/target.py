@@ -1,7 +1,7 @@
 """The firewall target: typed intent to the agent, which renders, applies, dumps and compares."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from django.conf import settings
 from django.utils import timezone
@@ -10,9 +10,16 @@ from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from firewall import snapshot
 from firewall.channel import AgentChannel
-from firewall.ruleset.types import Intent
+from firewall.ruleset.build import build
+from firewall.ruleset.text import ipset_text, restore_text
+from firewall.ruleset.types import Intent, Management, redact
 from peers.choices import TokenState
 from peers.models import Token
+
+
+VERSIONS: tuple[Literal[4, 6], ...] = (4, 6)
+#: Documentation addresses (RFC 5737, RFC 3849): the real ones are known to the agent alone.
+STAND_IN = Management(("192.0.2.1/32", "2001:db8::1/128"), (22,))
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,10 @@ class FirewallTarget:
         return list(self.channel.plan(desired.intent))
 
     def restore(self, node: Node, before: dict[str, Any], fence: int) -> None:
-        """Ask the agent for the rules before the last apply."""
-        self.channel.rollback(fence)
+        """Bring back the rules before the apply, unless the agent has done so by itself."""
+        now = self.channel.status()
+        if now["digest"] != before.get("digest") or not now["in_force"]:
+            self.channel.rollback(fence)
 
     def settle(self, node: Node, desired: Desired) -> None:
         """Note that the flows of revoked tokens are cut, and forget the tokens' values."""
@@ -73,7 +82,8 @@ class FirewallTarget:
 
 def _preview(intent: Intent) -> tuple[str, ...]:
     """The rules as they would be loaded, for a node that is only shown; tokens are redacted."""
-    raise NotImplementedError
-
-
-__all__ = ["Desired", "FirewallTarget", "replace"]
+    lines = [f"# {STAND_IN.networks[0]} stands for the management networks built into the agent"]
+    for version in VERSIONS:
+        family = build(intent, STAND_IN, version)
+        lines += (ipset_text(family) + restore_text(family)).splitlines()
+    return tuple(redact(line) for line in lines if line)

@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from ddiweb.deploy import services
-from ddiweb.deploy.errors import DeployError, Failed, Retryable
+from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
 from ddiweb.deploy.lock import Lease, lease
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import State, may_move
@@ -155,7 +155,12 @@ class _Run:
         for step in todo:
             self.lease.renew()
             step.touched = True
-            step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
+            try:
+                step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
+            except Refused:
+                # Its word that it changed nothing: there is nothing to put back on it.
+                step.touched = False
+                raise
 
     def _verify(self) -> None:
         self.lease.renew()
@@ -199,10 +204,10 @@ class _Run:
             return
         if touched:
             self._move(State.ROLLED_BACK, text, finished_at=now, error=text)
-        elif State(self.row.state) == State.PLANNING:
-            self._move(State.REFUSED, text, finished_at=now, error=text)
-        else:
+        elif State(self.row.state) == State.VERIFYING:
             self._move(State.FAILED, text, finished_at=now, error=text)
+        else:
+            self._move(State.REFUSED, text, finished_at=now, error=text)
 
 
 def _kept(lines: Sequence[str]) -> list[str]:

@@ -155,8 +155,16 @@ def test_a_worker_that_lost_its_lease_can_not_renew_it(node: Node) -> None:
 
 def test_an_overtaken_fence_is_refused_by_the_target(node: Node, target: MemoryTarget) -> None:
     target.fence = 99
-    assert pipeline.run(edit(node).pk, [target]) in {State.ROLLED_BACK, State.REFUSED}
+    assert pipeline.run(edit(node).pk, [target]) == State.REFUSED
     assert target.world == {}
+
+
+def test_a_target_that_refused_to_apply_is_not_put_back(node: Node, target: MemoryTarget) -> None:
+    first = MemoryTarget("first")
+    target.fail["apply"] = [Refused("agent: sip_port is a management port")]
+    assert pipeline.run(edit(node).pk, [first, target]) == State.ROLLED_BACK
+    assert "restore" in first.calls
+    assert "restore" not in target.calls
 
 
 def test_a_dry_run_shows_its_plan_and_touches_nothing(target: MemoryTarget) -> None:
