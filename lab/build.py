@@ -86,7 +86,7 @@ def _fork(work: Callable[[], object]) -> int:
         os._exit(status)
 
 
-def _hold() -> int:
+def _hold(*, forwarding: bool = False) -> int:
     """Make a network namespace and return the process id of its holder."""
     ready, tell = os.pipe()
 
@@ -94,6 +94,7 @@ def _hold() -> int:
         os.close(ready)
         if _LIBC.unshare(_CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "unshare")
+        _set_kernel(forwarding)
         os.write(tell, b"+")
         os.close(tell)
         while True:
@@ -103,7 +104,9 @@ def _hold() -> int:
     os.close(tell)
     with os.fdopen(ready, "rb") as pipe:
         if pipe.read(1) != b"+":
-            raise LabError("the kernel refuses a network namespace")
+            raise LabError(
+                "no network namespace, or /proc/sys is read-only (a container without --privileged)"
+            )
     return pid
 
 
@@ -122,20 +125,18 @@ def _in(pid: int, argv: Sequence[str], text: str = "", env: dict[str, str] | Non
         raise LabError(f"{argv[-2:]}: {done.stderr.strip()} {done.stdout.strip()}")
 
 
-# As "sh" reads them: /proc/sys/net shows the namespace of the process that looks.
-def _settings(forwarding: bool) -> str:
-    values = {
-        "ipv4/ip_forward": int(forwarding),
-        "ipv6/conf/all/forwarding": int(forwarding),
-        **{f"ipv6/conf/{scope}/disable_ipv6": 0 for scope in ("all", "default")},
-        **{f"ipv6/conf/{scope}/accept_dad": 0 for scope in ("all", "default")},  # usable at once
-        **{f"ipv6/conf/{scope}/accept_ra": 0 for scope in ("all", "default")},
-    }
-    return "".join(f"echo {value} > /proc/sys/net/{name}\n" for name, value in values.items())
+def _set_kernel(forwarding: bool) -> None:
+    """Set what the network interfaces to come inherit; /proc/sys/net is the reader's namespace."""
+    values = {"ipv4/ip_forward": int(forwarding), "ipv6/conf/all/forwarding": int(forwarding)}
+    for scope in ("all", "default"):
+        values[f"ipv6/conf/{scope}/disable_ipv6"] = 0
+        values[f"ipv6/conf/{scope}/accept_dad"] = 0  # addresses are usable at once
+        values[f"ipv6/conf/{scope}/accept_ra"] = 0
+    for name, value in values.items():
+        (Path("/proc/sys/net") / name).write_text(f"{value}\n")
 
 
-def _configure(pid: int, ip: Command, batch: Sequence[str], *, forwarding: bool = False) -> None:
-    _in(pid, ["sh", "-e"], _settings(forwarding))
+def _configure(pid: int, ip: Command, batch: Sequence[str]) -> None:
     _in(pid, ip.line("-batch", "-"), "".join(f"{line}\n" for line in batch), ip.env)
 
 
@@ -150,7 +151,7 @@ def build() -> dict[str, dict[str, object]]:
     """Build the world in this process's namespaces; return what world.json says of each."""
     debian.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", "/run"])
     ip = tool("ip")
-    pids = {name: _hold() for name in (*(host.name for host in HOSTS), PHONE)}
+    pids = {host.name: _hold(forwarding=host.forwarding) for host in HOSTS} | {PHONE: _hold()}
     bridge = [
         "link set lo up",
         "link add inet type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
@@ -164,12 +165,12 @@ def build() -> dict[str, dict[str, object]]:
         ]
     bridge.append(f"link add tmp0 type veth peer name eth0 netns {pids[PHONE]}")
     bridge.append(f"link set tmp0 name inside netns {pids['nat']}")
-    _in(os.getpid(), ip.line("-batch", "-"), "".join(f"{line}\n" for line in bridge), ip.env)
+    _configure(os.getpid(), ip, bridge)
     for host in HOSTS:
         batch = _address_lines(host)
         if host.name == "nat":
             batch += ["link set inside up", f"addr add {NAT_ADDRESS}/24 dev inside"]
-        _configure(pids[host.name], ip, batch, forwarding=host.forwarding)
+        _configure(pids[host.name], ip, batch)
     batch = ["link set lo up", "link set eth0 up", f"addr add {PHONE_ADDRESS}/24 dev eth0"]
     _configure(pids[PHONE], ip, [*batch, f"route add default via {NAT_ADDRESS}"])
     _masquerade(pids["nat"])
