@@ -16,7 +16,6 @@ from firewall.ruleset.types import Intent, Management, redact
 from peers.choices import TokenState
 from peers.models import Token
 
-
 VERSIONS: tuple[Literal[4, 6], ...] = (4, 6)
 #: Documentation addresses (RFC 5737, RFC 3849): the real ones are known to the agent alone.
 STAND_IN = Management(("192.0.2.1/32", "2001:db8::1/128"), (22,))

@@ -11,7 +11,6 @@ from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import RUNNING, State
 from ddiweb.live import heartbeat
-from ddiweb.live import heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,6 @@ def run_deployment(deployment_id: int) -> None:
 def sweep() -> None:
     """Every few seconds: send again what was lost, and say that beat, Redis and a worker live."""
     heartbeat.note(heartbeat.worker_name(settings.NODE), "sweep")
-    heartbeat.note(heartbeat.worker_name(settings.NODE))
     found = services.sweep()
     if any(found.values()):
         log.info("sweep: %s", found)

@@ -49,8 +49,8 @@ class RemoveContacts:
             raise Refused("remove contacts: the aor has not the form that is needed")
 
     def perform(self, client: AmiClient) -> None:
-        """Do it; raises Retryable or Refused."""
-        remove_contacts(client, self.aor)
+        """Begin it, the target's read-back waits for the end; raises Retryable or Refused."""
+        remove_contacts(client, self.aor, wait=False)
 
     def __str__(self) -> str:
         return f"remove contacts of {self.aor}"
@@ -69,7 +69,7 @@ def parse_action(text: str) -> Action:
 
 
 def remove_contacts(
-    client: AmiClient, aor: str, user_agent_contains: str | None = None
+    client: AmiClient, aor: str, user_agent_contains: str | None = None, *, wait: bool = True
 ) -> tuple[str, ...]:
     """Make Asterisk forget the contacts of ``aor``; return the keys of those that are gone.
 
@@ -79,7 +79,8 @@ def remove_contacts(
     Asterisk has no such action, and deleting the key from its database is not enough: it would go
     on sending OPTIONS to the phone. So the contact's expiry is set to the past, and Asterisk's own
     registrar then ends it, qualify included, within ``contact_expiration_check_interval`` (1 s,
-    deploy/asterisk/pjsip.conf). Waits for that; raises Retryable if it takes too long.
+    deploy/asterisk/pjsip.conf). Waits for that, unless told not to; raises Retryable if it takes
+    too long.
     """
     RemoveContacts(aor)  # checks the name
     ended = []
@@ -88,7 +89,7 @@ def remove_contacts(
             client.action("DBPut", Family=FAMILY, Key=key, Val=_expired(aor, value))
             ended.append(key)
     deadline = time.monotonic() + GONE_WITHIN
-    while ended and _still_there(client, aor, ended):
+    while wait and ended and _still_there(client, aor, ended):
         if time.monotonic() > deadline:
             raise Retryable(f"remove contacts of {aor}: Asterisk has not ended them yet")
         time.sleep(0.1)
