@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from csp.constants import NONCE, NONE, SELF
-from kombu import Queue
+from kombu.entity import Queue
 
 from ddiweb.env import BASE_DIR, VAR_DIR, env, secret
 
@@ -13,7 +13,7 @@ SECRET_KEY = secret("DDIWEB_SECRET_KEY")
 #: Fernet keys, newest first: the first encrypts, all decrypt. They live outside the database.
 FIELD_KEYS = [key.strip() for key in secret("DDIWEB_FIELD_KEYS").split(",") if key.strip()]
 ALLOWED_HOSTS = env.list("DDIWEB_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("DDIWEB_CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("DDIWEB_CSRF_TRUSTED_ORIGINS", [])
 
 # The node whose worker, watch or command runs here: how to reach its Asterisk and its agent.
 NODE = env.str("DDIWEB_NODE", "local")

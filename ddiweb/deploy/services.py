@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from celery.exceptions import OperationalError as CeleryOperationalError
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import User as Person
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
@@ -31,7 +32,7 @@ def request_deployment(
     transaction is committed; if Redis is away then, the sweeper finds the row.
     """
     node_id = node if isinstance(node, int) else node.pk
-    person = user if user is not None and user.is_authenticated else None
+    person = user if isinstance(user, Person) else None
     with transaction.atomic():
         if bump:
             Node.objects.filter(pk=node_id).update(generation=F("generation") + 1)
@@ -42,7 +43,7 @@ def request_deployment(
 
 
 def _pending(
-    node_id: int, generation: int, reason: str, person: AbstractBaseUser | None, urgent: bool
+    node_id: int, generation: int, reason: str, person: Person | None, urgent: bool
 ) -> Deployment:
     waiting = Deployment.objects.filter(node_id=node_id, state=State.PENDING)
     changes: dict[str, object] = {"generation": generation, "edits": F("edits") + 1}
@@ -63,7 +64,7 @@ def _pending(
 
 def enqueue(deployment_id: int, *, countdown: float | None = None) -> bool:
     """Send the hint to the node's queue; returns False if Redis is not to be reached."""
-    from ddiweb.deploy.tasks import run_deployment  # noqa: PLC0415 - tasks import the pipeline
+    from ddiweb.deploy.tasks import run_deployment
 
     row = Deployment.objects.select_related("node").get(pk=deployment_id)
     try:
