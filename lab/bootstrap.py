@@ -8,7 +8,6 @@ ensurepip; then pip's wheel is taken from Debian's package python3-pip-whl, unpa
 from __future__ import annotations
 
 import argparse
-import glob
 import hashlib
 import importlib.util
 import os
@@ -92,7 +91,7 @@ def pip_wheel(tools: Path) -> Path:
     tree = tools / "pip"
     # The package alone: what it depends on is there, Python itself.
     debian.unpack(mirror.codename(), ("python3-pip-whl",), tree, skip=(r"(?!python3-pip-whl).*",))
-    found = [Path(path) for path in sorted(glob.glob(f"{tree}/usr/share/python-wheels/pip-*.whl"))]
+    found = sorted((tree / "usr/share/python-wheels").glob("pip-*.whl"))
     if not found:
         raise LabError("no pip on this machine: install python3-venv, then try again")
     return found[-1]

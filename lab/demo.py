@@ -1,0 +1,155 @@
+"""The sandbox's contents: a node, a vendor, a London number and one phone; made once.
+
+``python -m lab.demo --password`` gives the administrator a new password and prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ddiweb.deploy.models import Node
+
+ADMINISTRATOR = "admin"
+PASSWORD_BYTES = 15
+#: Ofcom keeps 020 7946 0000 to 0999 for drama: nobody is called by mistake.
+NUMBER = "+442079460123"
+VENDOR_NETWORKS = ("203.0.113.20/32", "2001:db8:113::20/128")
+PEER = "Ada’s mobile"
+RING_SECONDS = 25
+
+
+def set_up() -> None:
+    """Start Django for a module that is run by itself."""
+    import django  # noqa: PLC0415
+
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ddiweb.settings")
+    django.setup()
+
+
+def migrate() -> None:
+    """Start Django and bring the database's tables up to date."""
+    set_up()
+    from django.core.management import call_command  # noqa: PLC0415
+
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def administrator(*, renew: bool) -> str | None:
+    """Make the administrator if there is none; returns the new password, or None if kept."""
+    from django.contrib.auth import get_user_model  # noqa: PLC0415
+
+    users = get_user_model()
+    user = users.objects.filter(username=ADMINISTRATOR).first()
+    if user is not None and not renew:
+        return None
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    if user is None:
+        users.objects.create_superuser(ADMINISTRATOR, password=password)
+    else:
+        user.set_password(password)
+        user.is_active = True
+        user.save()
+        _forget_lockout()
+    return password
+
+
+def _forget_lockout() -> None:
+    """Whoever may run this may sign in at once, also after too many wrong passwords."""
+    from axes.utils import reset  # noqa: PLC0415
+
+    reset(username=ADMINISTRATOR)
+
+
+def contents(slug: str, *, dry_run: bool) -> Node:
+    """Make the demo if the node is missing; its deployment is requested with it."""
+    from django.db import transaction  # noqa: PLC0415
+
+    from ddiweb.deploy.models import Node  # noqa: PLC0415
+    from ddiweb.deploy.services import request_deployment  # noqa: PLC0415
+
+    with transaction.atomic():
+        node, created = Node.objects.get_or_create(
+            slug=slug,
+            defaults={
+                "name": "Sandbox",
+                "public_ipv4": "203.0.113.10",
+                "public_ipv6": "2001:db8:113::10",
+                "dry_run": dry_run,
+            },
+        )
+        if created:
+            _telephony(node)
+        elif node.dry_run != dry_run:
+            Node.objects.filter(pk=node.pk).update(dry_run=dry_run)
+            request_deployment(node, "dry run switched " + ("on" if dry_run else "off"))
+    return node
+
+
+def _telephony(node: Node) -> None:
+    from peers import services  # noqa: PLC0415
+    from peers.choices import Cause, StepKind  # noqa: PLC0415
+    from peers.models import Number, Peer, Step, Trunk, TrunkNetwork  # noqa: PLC0415
+
+    trunk = Trunk(node=node, name="Vendor London", qualify=False)
+    trunk.full_clean()
+    trunk.save()
+    for cidr in VENDOR_NETWORKS:
+        network = TrunkNetwork(trunk=trunk, cidr=cidr, note="the lab's vendor")
+        network.full_clean()
+        network.save()
+    peer = Peer(node=node, name=PEER, username="ada-mobile")
+    peer.full_clean()
+    peer.save()
+    number = Number(trunk=trunk, e164=NUMBER, label="London office")
+    number.full_clean()
+    number.save()
+    ring = Step.objects.create(number=number, position=1, kind=StepKind.RING, timeout=RING_SECONDS)
+    ring.peers.add(peer)
+    Step.objects.create(number=number, position=2, kind=StepKind.REJECT, cause=Cause.UNAVAILABLE)
+    services.peer_created(peer)
+
+
+def wait_until_in_force(slug: str, seconds: float) -> str | None:
+    """Wait for the node's newest generation; returns what stands in the way, None if nothing."""
+    from ddiweb.deploy.models import Node  # noqa: PLC0415
+
+    deadline = time.monotonic() + seconds
+    while True:
+        node = Node.objects.get(slug=slug)
+        if node.converged:
+            return None
+        last = node.deployments.first()
+        stands = f"deployment {last.pk} {last.state}: {last.error}" if last else "no deployment yet"
+        settled = last is not None and last.finished and last.generation >= node.generation
+        if settled or time.monotonic() > deadline:
+            return stands
+        time.sleep(0.05)
+
+
+def worker_age(slug: str) -> float | None:
+    """Seconds since the node's worker was heard of; None if it never was."""
+    from ddiweb.live import heartbeat  # noqa: PLC0415
+
+    return heartbeat.pulse(heartbeat.worker_name(slug)).age
+
+
+def main() -> int:
+    """Make a new password for the administrator and print it."""
+    parser = argparse.ArgumentParser(prog="python -m lab.demo")
+    parser.add_argument("--password", action="store_true", required=True)
+    parser.parse_args()
+    set_up()
+    print(f"user      {ADMINISTRATOR}\npassword  {administrator(renew=True)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+"""The sandbox's services: how each is started and when it is ready."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.keys import NODE, Places
+from lab.process import Namespace
+from lab.supervise import Service, unix_ready
+from lab.tools import Command, tool
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRST_PORT = 8000
+LAST_PORT = 8099
+SSH_PORT = 22
+MANAGEMENT = ("203.0.113.100/32", "2001:db8:113::100/128")
+AGENT_TOOLS = (
+    *(
+        f"{family}-nft{part}"
+        for family in ("iptables", "ip6tables")
+        for part in ("-restore", "-save")
+    ),
+    "ipset",
+    "conntrack",
+)
+
+
+def python(*arguments: str) -> tuple[str, ...]:
+    """Return the command for a Python module of the venv that runs this."""
+    return (sys.executable, *arguments)
+
+
+def free_port() -> int:
+    """Return the first port from 8000 on that is free on loopback; LabError if none is."""
+    for port in range(FIRST_PORT, LAST_PORT + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise LabError(f"no free port from {FIRST_PORT} to {LAST_PORT} on loopback")
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Return a check: *url* is answered with 200."""
+
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own URL
+                return bool(response.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    return ready
+
+
+def redis(where: Places) -> Service:
+    """A Redis of our own: one Unix socket, no TCP, nothing kept on disk."""
+    command = tool("redis-server")
+    options = {
+        "port": "0",
+        "unixsocket": str(where.redis_socket),
+        "unixsocketperm": "700",
+        "save": "",
+        "appendonly": "no",
+        "dir": str(where.run),
+        "daemonize": "no",
+    }
+    line = command.line(*(part for name, value in options.items() for part in (f"--{name}", value)))
+    return Service("redis", tuple(line), command.env, ready=unix_ready(where.redis_socket))
+
+
+def web(port: int) -> Service:
+    """The panel."""
+    line = python(
+        *("-m", "gunicorn", "ddiweb.wsgi:application", "--bind", f"127.0.0.1:{port}"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+        *("--graceful-timeout", "3", "--worker-tmp-dir", "/dev/shm"),
+    )
+    return Service("web", line, cwd=ROOT, ready=answers(f"http://127.0.0.1:{port}/healthz"))
+
+
+def beat(where: Places) -> Service:
+    """Celery's clock."""
+    schedule = str(where.run / "beat-schedule")
+    line = python("-m", "celery", "-A", "ddiweb.celery", "beat", "--pidfile=", "-s", schedule)
+    return Service("beat", line, cwd=ROOT)
+
+
+def worker(ns: Namespace | None) -> Service:
+    """Celery's worker of this node, beside its Asterisk and its agent."""
+    line = python(
+        *("-m", "celery", "-A", "ddiweb.celery", "worker", "-Q", f"control,node-{NODE}"),
+        *("--concurrency", "2", "--pool", "prefork", "--loglevel", "INFO"),
+        *("--without-gossip", "--without-mingle", "-n", f"{NODE}@%h"),
+    )
+    return Service("worker", line, cwd=ROOT, ns=ns)
+
+
+def watch(ns: Namespace) -> Service:
+    """The process that holds the AMI connection."""
+    return Service("watch", python("manage.py", "watch"), cwd=ROOT, ns=ns)
+
+
+def ssh(ns: Namespace) -> Service:
+    """A stand-in for ssh, on the management port."""
+    return Service("ssh", python("-m", "lab.listen", str(SSH_PORT)), cwd=ROOT, ns=ns)
+
+
+def agent(where: Places, ns: Namespace) -> Service:
+    """The firewall agent, with CAP_NET_ADMIN in the namespace ``srv`` alone."""
+    commands = {name: tool(name) for name in AGENT_TOOLS}
+    config = {
+        "socket": str(where.agent_socket),
+        # In the world's user namespace whoever started it is user 0.
+        "allowed_uids": [0],
+        "state_dir": str(where.var / "sandbox" / "agent"),
+        "backend": "nft",
+        "tools": {name: list(command.argv) for name, command in commands.items()},
+        "tool_env": _merged(commands),
+        "management_networks": list(MANAGEMENT),
+        "management_ports": [SSH_PORT],
+    }
+    Path(config["state_dir"]).mkdir(mode=0o700, exist_ok=True)  # type: ignore[arg-type]
+    file = where.var / "sandbox" / "agent.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(config, indent=1))
+    line = python("-m", "firewall.agent", "--config", str(file))
+    return Service("agent", line, cwd=ROOT, ns=ns, ready=unix_ready(where.agent_socket))
+
+
+def _merged(commands: dict[str, Command]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for command in commands.values():
+        values |= command.env
+    return values
+
+
+def environment(where: Places) -> None:
+    """Let every child find the checkout and the folder, and tell its log at once."""
+    os.environ["DDIWEB_VAR"] = str(where.var)
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "ddiweb.settings"
+    known = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(known))

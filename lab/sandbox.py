@@ -1,0 +1,227 @@
+"""``make run``: the whole of ddiweb on this machine, in its own folder and its own namespaces.
+
+Web, beat and Redis run beside each other on the host; Asterisk, the firewall agent, the worker and
+the watch in the namespace ``srv`` of a private world, which they reach the former from through
+files and Unix sockets. Everything ends with this process, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from lab import demo, keys, parts, sandbox_pbx
+from lab.errors import LabError
+from lab.keys import Places
+from lab.parts import ROOT
+from lab.process import die_with_parent
+from lab.supervise import Supervisor
+from lab.world import World
+from lab.world import available as world_available
+
+NO_NAMESPACES = "DDIWEB_NO_NAMESPACES"
+BOUND = "DDIWEB_DIES_WITH_PARENT"
+SETTLE_SECONDS = 30.0
+CHECK_SECONDS = 5.0
+#: The sweep, every 10 s, is the worker's heartbeat: silence of this many seconds is a hang.
+SILENT_SECONDS = 25.0
+
+
+class Ended(BaseException):
+    """Somebody wants the sandbox to end while it is still starting."""
+
+
+def say(message: str) -> None:
+    """Print one progress line."""
+    print(f"[run] {message}", flush=True)
+
+
+def missing() -> str | None:
+    """Why there can be no namespaces here, in one line; None if there can."""
+    if os.environ.get(NO_NAMESPACES) == "1":
+        return f"{NO_NAMESPACES}=1 is set"
+    return world_available()
+
+
+@contextlib.contextmanager
+def alone(where: Places) -> Iterator[None]:
+    """Hold the sandbox's lock; LabError with the other one's address if it runs already."""
+    with (where.run / "sandbox.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                running = json.loads(where.state.read_text())
+                raise LabError(
+                    f"it runs already, at {running['url']} (process {running['pid']})"
+                ) from None
+            raise LabError("it is being started by another process already") from None
+        where.state.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            where.state.unlink(missing_ok=True)
+
+
+class Sandbox:
+    """One run, from the first process to the last."""
+
+    def __init__(self, where: Places) -> None:
+        self.where = where
+        self.began = time.monotonic()
+        self.port = parts.free_port()
+        self.lacking = missing()
+        self.stack = contextlib.ExitStack()
+        self.supervisor = Supervisor(where.var, say)
+        self.world: World | None = None
+        self.starting = True
+        self.ending = False
+        self.worker_began = 0.0
+
+    @property
+    def url(self) -> str:
+        """Where the panel is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def stop_on_signals(self) -> None:
+        """End in order on Ctrl-C, a closed terminal, or SIGTERM."""
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            self.ending = True
+            if self.starting:
+                self.starting = False
+                raise Ended
+            self.supervisor.end()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, end)
+
+    def start(self) -> str | None:
+        """Start everything, wait until it answers; returns the password if it was made now."""
+        settings = keys.ensure(self.where)
+        self._step("Redis", lambda: self.supervisor.start(parts.redis(self.where)))
+        self._step("database", demo.migrate)
+        demo.contents(keys.NODE, dry_run=bool(self.lacking))
+        password = demo.administrator(renew=False)
+        if not self.lacking:
+            self._step("namespaces", self._build_world)
+            self._step("Asterisk", lambda: self._pbx(settings))
+            self._step("firewall agent", self._node)
+        self.worker_began = time.monotonic()
+        self.supervisor.start(parts.worker(self.world.ns["srv"] if self.world else None))
+        self.supervisor.start(parts.beat(self.where))
+        self._step("panel", lambda: self.supervisor.start(parts.web(self.port)))
+        self._step("first deployment", self._settle)
+        state = {"url": self.url, "pid": os.getpid(), "dry_run": bool(self.lacking)}
+        self.where.state.write_text(json.dumps(state))
+        return password
+
+    def _step(self, name: str, work: Callable[[], object]) -> None:
+        started = time.monotonic()
+        work()
+        say(f"{name:<18} {time.monotonic() - started:5.1f} s")
+
+    def _build_world(self) -> None:
+        self.world = self.stack.enter_context(World.start(self.where.world))
+
+    def _pbx(self, settings: dict[str, str]) -> None:
+        assert self.world is not None
+        for service in sandbox_pbx.services(self.where, settings, self.world.ns["srv"]):
+            self.supervisor.start(service)
+
+    def _node(self) -> None:
+        assert self.world is not None
+        srv = self.world.ns["srv"]
+        self.supervisor.start(parts.ssh(srv))
+        self.supervisor.start(parts.agent(self.where, srv))
+        self.supervisor.start(parts.watch(srv))
+
+    def _settle(self) -> None:
+        """Wait until the demo is in force; the panel shows why if it is not."""
+        why = demo.wait_until_in_force(keys.NODE, SETTLE_SECONDS)
+        if why:
+            say(f"not in force: {why}")
+
+    def watch(self) -> None:
+        """Keep it all alive until somebody ends it; LabError if the world falls."""
+        self.starting = False
+        while not self.ending:
+            self.supervisor.watch(CHECK_SECONDS)
+            if self.world is not None and not self.world.alive():
+                raise LabError(f"the namespaces are gone; see {self.where.world}/world.log")
+            self._restart_a_hung_worker()
+
+    def _restart_a_hung_worker(self) -> None:
+        """Kill a worker that lives and does nothing (celery #10205): it is started again."""
+        try:
+            age = demo.worker_age(keys.NODE)
+        except Exception as error:
+            say(f"the worker's heartbeat can't be read: {type(error).__name__}")
+            return
+        quiet = min(time.monotonic() - self.worker_began, age if age is not None else 1e9)
+        if quiet > SILENT_SECONDS:
+            say(f"the worker is silent for {quiet:.0f} s: it is started again")
+            self.worker_began = time.monotonic()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.supervisor.pid("worker"), signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End everything, the last first."""
+        self.starting = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        with self.stack:
+            self.supervisor.stop()
+
+
+def ready_lines(sandbox: Sandbox, made: str | None) -> list[str]:
+    """What a person must know."""
+    password = made or "as printed at the first start; `make password` makes a new one"
+    lines = [
+        "",
+        f"  ddiweb is ready after {time.monotonic() - sandbox.began:.1f} s",
+        f"  {'address':<10} {sandbox.url}",
+        f"  {'user':<10} {demo.ADMINISTRATOR}",
+        f"  {'password':<10} {password}",
+    ]
+    if sandbox.lacking:
+        lines += [f"  {'dry run':<10} rows and rules are shown, not applied: {sandbox.lacking}"]
+    else:
+        lines += [f"  {'a call':<10} `make call` in another terminal"]
+    return [*lines, f"  {'logs':<10} var/log/", "  Ctrl-C ends all of it.", ""]
+
+
+def main() -> int:
+    """Run the sandbox until it is ended; 1 if it can't be started."""
+    if os.environ.get(BOUND) == "1":
+        die_with_parent(os.getppid(), signal.SIGTERM)
+    try:
+        where = keys.places(ROOT)
+        parts.environment(where)
+        with alone(where):
+            sandbox = Sandbox(where)
+            sandbox.stop_on_signals()
+            try:
+                made = sandbox.start()
+                print("\n".join(ready_lines(sandbox, made)), flush=True)
+                sandbox.watch()
+            finally:
+                sandbox.stop()
+                say("everything has ended")
+    except LabError as error:
+        say(str(error))
+        return 1
+    except Ended:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
