@@ -90,6 +90,7 @@ TOOLS = {
         Tool("sipp", "sip", "usr/bin/sipp"),
         Tool("sipsak", "sip", "usr/bin/sipsak"),
         Tool("linphone-daemon", "linphone", "usr/bin/linphone-daemon", script=True),
+        Tool("chromium", "chromium", "usr/bin/chromium", script=True),
         *(
             Tool(name, "postgres", f"{_POSTGRES}/{name}", script=True)
             for name in ("postgres", "initdb", "pg_ctl", "psql", "pg_isready", "pg_dump")
@@ -148,11 +149,11 @@ def _private(wanted: Tool, root: Path) -> Command:
     program = root / wanted.program
     if not program.exists():
         raise LabError(f"{wanted.program} is not in {root.name}: remove the tree and try again")
+    if wanted.script:
+        return Command((str(program),), {}, root)
     found, folders = loader(root)
     library = next(iter(root.glob("usr/lib/*-linux-gnu*")), found.parent)
     env = {key: value.format(lib=library) for key, value in wanted.variables}
-    if wanted.script:
-        return Command((str(program),), env, root)
     start = (str(found), "--library-path", ":".join(map(str, folders)), "--argv0", wanted.name)
     return Command((*start, str(program)), env, root)
 

@@ -128,6 +128,31 @@ def _finish_linphone(root: Path) -> None:
     write_script(root, root / "usr/bin/linphone-daemon", before=before)
 
 
+_FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir prefix="relative">../../usr/share/fonts</dir>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+</fontconfig>
+"""
+
+
+def _finish_chromium(root: Path) -> None:
+    # It starts itself again by /proc/self/exe, which must not be a loader: so this tree has no
+    # libc, and uses the machine's.
+    folders = [*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")]
+    folders += [p for name in ("nss", "pulseaudio") for p in root.glob(f"usr/lib/*/{name}")]
+    library_path = ":".join(f"$root/{folder.relative_to(root)}" for folder in folders)
+    (root / "etc/fonts/fonts.conf").write_text(_FONTS)
+    script = root / "usr/bin/chromium"
+    script.write_text(
+        "#!/bin/sh\n"
+        'root=$(cd "${0%/*}/../.." && pwd) || exit 127\n'
+        f'export LD_LIBRARY_PATH="{library_path}" FONTCONFIG_FILE="$root/etc/fonts/fonts.conf"\n'
+        'exec "$root/usr/lib/chromium/chromium" "$@"\n'
+    )
+
+
 TREES = {
     tree.name: tree
     for tree in (
@@ -156,6 +181,19 @@ TREES = {
             skip=(*_COMPILERS, "postgresql-common", "postgresql-client-common"),
             prune=("usr/lib/postgresql/*/lib/llvmjit*", "usr/lib/postgresql/*/lib/bitcode"),
             after=_finish_postgres,
+        ),
+        Tree(
+            "chromium",
+            "bookworm",
+            ("chromium", "fonts-dejavu-core", "fontconfig-config"),
+            skip=(
+                *_COMPILERS,
+                *("libc6", "libx265.*", "libsvtav1.*", "adwaita-.*", "hicolor-.*", "xdg-.*"),
+                *("gtk-update-.*", "libsystemd-shared", "libgtk-3-bin", "pulseaudio.*"),
+            ),
+            prune=("usr/lib/chromium/libVk*", "usr/lib/chromium/locales/[!e]*"),
+            after=_finish_chromium,
+            revision=2,
         ),
     )
 }
