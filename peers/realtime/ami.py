@@ -12,13 +12,15 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from peers.realtime.ami_message import Message, Parser, build
 
+#: Opens a TCP connection to an address within some seconds; raises OSError.
+Connect = Callable[[tuple[str, int], float], socket.socket]
 #: Events kept while an action waits for its answer; what comes on top is dropped and counted.
 BACKLOG = 10_000
 
@@ -44,6 +46,7 @@ class AmiClient:
         tls: ssl.SSLContext | None = None,
         timeout: float = 5.0,
         events: bool = False,
+        connect: Connect = socket.create_connection,
     ) -> None:
         self._address = (host, port)
         self._username = username
@@ -51,6 +54,7 @@ class AmiClient:
         self._tls = tls
         self._timeout = timeout
         self._want_events = events
+        self._open = connect
         self._socket: socket.socket | None = None
         self._parser = Parser()
         self._received: deque[Message] = deque()
@@ -76,10 +80,11 @@ class AmiClient:
         """Connect and log in; raises Retryable, or Refused for a wrong secret."""
         self.close()
         try:
-            raw = socket.create_connection(self._address, self._timeout)
+            raw = self._open(self._address, self._timeout)
             self._socket = raw
             if self._tls is not None:
                 self._socket = self._tls.wrap_socket(raw, server_hostname=self._address[0])
+            self._socket.settimeout(self._timeout)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.version = self._banner()
             self._login()
