@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "simple_history",
     "axes",
     "csp",
+    "ddiweb.api",
     "ddiweb.deploy",
     "ddiweb.live",
     "peers",
@@ -161,19 +162,27 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["ddiweb.api.permissions.ModelPermissions"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["ddiweb.api.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "ddiweb.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "1200/min"},
     "EXCEPTION_HANDLER": "ddiweb.api.errors.exception_handler",
-    "PAGE_SIZE": 50,
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {
     "TOKEN_TTL": None,
     "AUTH_HEADER_PREFIX": "Token",
-    "TOKEN_MODEL": "knox.AuthToken",
+    "TOKEN_MODEL": "api.ApiToken",
+    "TOKEN_PREFIX": "ddiweb_",
 }
+KNOX_TOKEN_MODEL = "api.ApiToken"
 SPECTACULAR_SETTINGS = {
     "TITLE": "ddiweb",
     "DESCRIPTION": "Trunks, numbers, peers, tokens and deployments of Asterisk nodes.",
@@ -183,6 +192,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "DeploymentState": "ddiweb.deploy.api.STATES",
+        "TokenState": "peers.choices.TokenState",
+        "StepKind": "peers.choices.StepKind",
+        "Cause": "peers.choices.Cause",
+        "Codec": "peers.choices.Codec",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "ddiweb.api.schema.add_problems",
+    ],
 }
 
 REDIS_URL = env.str("DDIWEB_REDIS_URL", "redis://127.0.0.1:6379/0")

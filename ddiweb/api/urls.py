@@ -1,0 +1,33 @@
+"""``/api/v1/``: one list of all resources."""
+
+from django.contrib.auth.decorators import login_required
+from django.urls import path, re_path
+from rest_framework.routers import SimpleRouter
+
+from ddiweb.api import pages
+from ddiweb.deploy import api as deploy
+from ddiweb.live import api as live
+from firewall import api as firewall
+from peers.api import views as peers
+
+app_name = "api"
+
+router = SimpleRouter()
+router.register("nodes", deploy.NodeViewSet, "nodes")
+router.register("deployments", deploy.DeploymentViewSet, "deployments")
+router.register("trunks", peers.TrunkViewSet, "trunks")
+router.register("numbers", peers.NumberViewSet, "numbers")
+router.register("peers", peers.PeerViewSet, "peers")
+router.register("tokens", peers.TokenViewSet, "tokens")
+router.register("management-networks", firewall.ManagementNetworkViewSet, "management-networks")
+router.register("contacts", live.ContactViewSet, "contacts")
+router.register("calls", live.CallViewSet, "calls")
+router.register("security-events", live.SecurityEventViewSet, "security-events")
+
+urlpatterns = [
+    path("status/", live.StatusView.as_view(), name="status"),
+    path("schema/", pages.SchemaView.as_view(), name="schema"),
+    path("docs/", login_required(pages.DocsView.as_view()), name="docs"),
+    *router.urls,
+    re_path(r"\A.*\Z", pages.NothingHere.as_view(), name="nothing"),
+]

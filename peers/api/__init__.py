@@ -1,0 +1,1 @@
+"""Trunks, numbers, peers and tokens over the API."""

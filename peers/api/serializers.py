@@ -1,0 +1,332 @@
+"""The shapes of trunks, numbers, peers and tokens."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from ddiweb.api.fields import Choice, Cidr, Secret, Text, rule
+from ddiweb.api.serializers import Attrs, DeploymentLink, ResourceSerializer, Strict
+from ddiweb.deploy.models import Node
+from peers import rules
+from peers.choices import Cause, Codec, StepKind
+from peers.models import Number, Peer, Step, Token, Trunk, TrunkNetwork
+
+User = get_user_model()
+#: Grace of a rotation, in seconds: from none to 30 days.
+LONGEST_GRACE = 2_592_000
+
+
+def codec_list() -> serializers.ListField:
+    """Codecs, the preferred one first."""
+    return serializers.ListField(
+        child=Choice(choices=Codec.choices),
+        allow_empty=False,
+        max_length=len(Codec),
+        required=False,
+        help_text="The preferred one first.",
+    )
+
+
+def node_field() -> Any:
+    """A node by its slug; it can't be changed later."""
+    return serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=Node.objects.all(),
+        help_text="The node's slug; it can't be changed later.",
+    )
+
+
+class NetworkSerializer(Strict):
+    """Addresses from which a vendor's signalling and audio come."""
+
+    cidr = Cidr(max_length=43, help_text="An address or a CIDR; it is stored as a CIDR.")
+    note = Text(max_length=120, required=False, allow_blank=True, default="")
+
+
+class TrunkSerializer(ResourceSerializer):
+    """A vendor's SIP service on a node."""
+
+    nested = ("networks",)
+    node = node_field()
+    networks = NetworkSerializer(
+        many=True, required=False, max_length=500, help_text="Replaced as a whole if named."
+    )
+    codecs = codec_list()
+    password_set = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Trunk
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "key",
+            "node",
+            "name",
+            "enabled",
+            "register",
+            "host",
+            "port",
+            "username",
+            "password",
+            "password_set",
+            "codecs",
+            "qualify",
+            "networks",
+            "created_at",
+        )
+        extra_kwargs: ClassVar[dict[str, Attrs]] = {
+            "password": {"help_text": "Written, never read. Empty removes it."}
+        }
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, Attrs]:
+        """The password is written and never read."""
+        return secret_password(field_name, *super().build_standard_field(field_name, model_field))
+
+    def get_password_set(self, row: Trunk) -> bool:
+        """Whether a password is stored."""
+        return bool(row.password)
+
+    def check_rules(self, candidate: Trunk, attrs: Attrs) -> None:
+        """Its networks and its username are its own."""
+        node = candidate.node_id
+        rule(lambda: rules.usernames_differ(node, candidate.username, of_trunk=True), "username")
+        seen: set[str] = set()
+        for index, network in enumerate(attrs.get("networks", ())):
+            cidr, field = network["cidr"], f"networks.{index}.cidr"
+            rule(
+                lambda cidr=cidr: rules.networks_are_the_trunks_own(  # type: ignore[misc]
+                    node, candidate.pk, [cidr]
+                ),
+                field,
+            )
+            rule(lambda cidr=cidr: _once(cidr, seen), field)  # type: ignore[misc]
+
+    def store_nested(self, instance: Trunk, named: Attrs) -> None:
+        """Replace the trunk's networks."""
+        instance.networks.all().delete()
+        TrunkNetwork.objects.bulk_create(
+            TrunkNetwork(trunk=instance, **network) for network in named["networks"]
+        )
+
+
+def secret_password(name: str, kind: type, kwargs: Attrs) -> tuple[type, Attrs]:
+    """Make the field of a password one that is never read."""
+    if name != "password":
+        return kind, kwargs
+    kwargs.pop("style", None)
+    return Secret, {**kwargs, "max_length": 128}
+
+
+def _once(cidr: str, seen: set[str]) -> None:
+    if cidr in seen:
+        raise ValidationError(f"{cidr} is named twice; name it once", code="repeated")
+    seen.add(cidr)
+
+
+class StepSerializer(Strict):
+    """One stage of a route; its place in the list is its place in the route."""
+
+    kind = Choice(choices=StepKind.choices, default=StepKind.RING)
+    peers = serializers.PrimaryKeyRelatedField(
+        many=True,
+        required=False,
+        default=list,
+        queryset=Peer.objects.select_related("node"),
+        help_text="Which phones ring, all at once.",
+    )
+    timeout = serializers.IntegerField(
+        min_value=5, max_value=120, default=25, help_text="Seconds before the next step."
+    )
+    cause = Choice(
+        choices=Cause.choices,
+        default=Cause.UNAVAILABLE,
+        help_text="What the caller of a rejected call is told.",
+    )
+
+
+class NumberSerializer(ResourceSerializer):
+    """A DDI in E.164 on a trunk, with an ordered route."""
+
+    nested = ("steps",)
+    fixed = ()
+    node = serializers.SlugRelatedField[Node](
+        source="trunk.node", slug_field="slug", read_only=True
+    )
+    steps = StepSerializer(
+        many=True, required=False, max_length=20, help_text="Replaced as a whole if named."
+    )
+
+    class Meta:
+        model = Number
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "node",
+            "trunk",
+            "e164",
+            "label",
+            "enabled",
+            "steps",
+            "created_at",
+        )
+
+    def node_id(self, candidate: Number) -> int | None:
+        """The node of its trunk."""
+        return candidate.trunk.node_id
+
+    def check_rules(self, candidate: Number, attrs: Attrs) -> None:
+        """It stays on its node, and its route can be followed."""
+        node = candidate.trunk.node_id
+        if self.instance and self.instance.trunk.node_id != node:
+            text = "is a trunk of another node; choose one of the number's own node"
+            raise serializers.ValidationError(
+                {"trunk": [serializers.ErrorDetail(text, code="immutable")]}
+            )
+        for index, step in enumerate(attrs.get("steps", ())):
+            if step["kind"] == StepKind.REJECT and step["peers"]:
+                text = "a step that rejects rings nobody; leave the peers out"
+                raise serializers.ValidationError(
+                    {f"steps.{index}.peers": [serializers.ErrorDetail(text, code="peers")]}
+                )
+        steps = self._route(attrs)
+        rule(lambda: rules.route_is_whole(node, enabled=candidate.enabled, steps=steps), "steps")
+
+    def _route(self, attrs: Attrs) -> list[rules.StepDraft]:
+        if "steps" in attrs:
+            return [rules.StepDraft(one["kind"], list(one["peers"])) for one in attrs["steps"]]
+        if self.instance is None:
+            return []
+        stored = self.instance.steps.prefetch_related("peers__node")
+        return [rules.StepDraft(one.kind, list(one.peers.all())) for one in stored]
+
+    def store_nested(self, instance: Number, named: Attrs) -> None:
+        """Replace the number's route."""
+        instance.steps.all().delete()
+        for position, step in enumerate(named["steps"], start=1):
+            plain = {name: value for name, value in step.items() if name != "peers"}
+            row = Step.objects.create(number=instance, position=position, **plain)
+            row.peers.set(step["peers"])
+
+
+class PeerSerializer(ResourceSerializer):
+    """One SIP app on one device."""
+
+    node = node_field()
+    owner = serializers.SlugRelatedField(
+        slug_field="username",
+        queryset=User._default_manager.all(),
+        required=False,
+        allow_null=True,
+        help_text="The username of the person who uses it.",
+    )
+    codecs = codec_list()
+
+    class Meta:
+        model = Peer
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "key",
+            "node",
+            "name",
+            "owner",
+            "username",
+            "password",
+            "enabled",
+            "codecs",
+            "created_at",
+        )
+        extra_kwargs: ClassVar[dict[str, Attrs]] = {
+            "password": {"help_text": "Written, never read. Leave it out: ddiweb makes a good one."}
+        }
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, Attrs]:
+        """The password is written and never read."""
+        return secret_password(field_name, *super().build_standard_field(field_name, model_field))
+
+    def check_rules(self, candidate: Peer, attrs: Attrs) -> None:
+        """Its username is its own."""
+        rule(
+            lambda: rules.usernames_differ(candidate.node_id, candidate.username, of_trunk=False),
+            "username",
+        )
+
+
+class TokenSerializer(serializers.ModelSerializer[Token]):
+    """The secret string that lets a peer's packets through; its value is never read."""
+
+    node = serializers.SlugRelatedField[Node](slug_field="slug", read_only=True)
+
+    class Meta:
+        model = Token
+        fields = (
+            "id",
+            "node",
+            "peer",
+            "hint",
+            "mark",
+            "state",
+            "issued_at",
+            "seen_at",
+            "grace_until",
+            "revoked_at",
+            "cut_at",
+            "reason",
+        )
+        read_only_fields = fields
+
+
+class NewPeerSecrets(serializers.Serializer[Any]):
+    """Shown in this answer and never again: type them into the phone."""
+
+    password = serializers.CharField(read_only=True)
+    token = serializers.CharField(read_only=True)
+
+
+class NewTokenSecrets(serializers.Serializer[Any]):
+    """Shown in this answer and never again: type it into the phone."""
+
+    token = serializers.CharField(read_only=True)
+
+
+class Rotated(serializers.Serializer[Any]):
+    """A peer's new token."""
+
+    peer = serializers.IntegerField(read_only=True)
+    token = TokenSerializer(read_only=True)
+    secrets = NewTokenSecrets(read_only=True)
+    deployment = DeploymentLink(read_only=True)
+
+
+class RotatedMany(serializers.Serializer[Any]):
+    """The new tokens of many peers."""
+
+    results = Rotated(many=True, read_only=True)
+
+
+class Rotation(Strict):
+    """How long the old tokens stay accepted."""
+
+    grace_seconds = serializers.IntegerField(
+        min_value=0,
+        max_value=LONGEST_GRACE,
+        required=False,
+        help_text="Seconds; 0 cuts at once. Without it: the panel's own grace.",
+    )
+
+
+class RotationOfMany(Rotation):
+    """Which peers, and how long their old tokens stay accepted."""
+
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1), allow_empty=False, max_length=1000
+    )
+
+
+class TokenRevoked(TokenSerializer):
+    """A revoked token; the deployment is null if it was revoked before."""
+
+    deployment = DeploymentLink(read_only=True, allow_null=True)
+
+    class Meta(TokenSerializer.Meta):
+        fields = (*TokenSerializer.Meta.fields, "deployment")
+        read_only_fields = fields

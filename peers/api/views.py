@@ -1,0 +1,174 @@
+"""Trunks, numbers, peers and tokens: their lists, their edits and what is done with tokens."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ddiweb.api.errors import Conflict
+from ddiweb.api.serializers import Nothing
+from ddiweb.api.views import ReadOnly, Resource, deployed, documented, pending
+from ddiweb.deploy.models import Deployment, Node
+from peers import rules, services
+from peers.api import filters, serializers
+from peers.models import Number, Peer, Token, Trunk
+
+
+@documented(serializers.TrunkSerializer)
+class TrunkViewSet(Resource):
+    """Vendors' SIP services."""
+
+    noun = "trunk"
+    queryset = Trunk.objects.select_related("node").prefetch_related("networks")
+    serializer_class = serializers.TrunkSerializer
+    filterset_class = filters.TrunkFilter
+    ordering_fields = ("id", "name", "created_at")
+
+
+@documented(serializers.NumberSerializer)
+class NumberViewSet(Resource):
+    """DDIs and their routes."""
+
+    noun = "number"
+    queryset = Number.objects.select_related("trunk__node").prefetch_related("steps__peers")
+    serializer_class = serializers.NumberSerializer
+    filterset_class = filters.NumberFilter
+    ordering_fields = ("id", "e164", "label", "created_at")
+
+    def node_id(self, row: Number) -> int:
+        """The node of its trunk."""
+        return row.trunk.node_id
+
+
+def rotated(peer_id: int, token: Token) -> dict[str, Any]:
+    """The answer that holds a new token's value, this once."""
+    return {
+        "peer": peer_id,
+        "token": serializers.TokenSerializer(token).data,
+        "secrets": {"token": token.value},
+        **deployed(pending(token.node_id)),
+    }
+
+
+def lock_nodes(peers: Sequence[Peer]) -> None:
+    """Lock the peers' nodes in one order, so that two rotations can't wait for each other."""
+    nodes = sorted({peer.node_id for peer in peers})
+    list(Node.objects.select_for_update().filter(pk__in=nodes).order_by("pk"))
+
+
+@documented(serializers.PeerSerializer, secrets=serializers.NewPeerSecrets(read_only=True))
+class PeerViewSet(Resource):
+    """Phones. A new one's password and token are answered once, at its creation."""
+
+    noun = "peer"
+    queryset = Peer.objects.select_related("node", "owner")
+    serializer_class = serializers.PeerSerializer
+    filterset_class = filters.PeerFilter
+    ordering_fields = ("id", "name", "username", "created_at")
+    action_permissions: ClassVar[dict[str, tuple[str, ...]]] = {
+        "rotate": ("peers.change_peer",),
+        "rotate_many": ("peers.change_peer",),
+        "compromised": ("peers.change_peer",),
+    }
+
+    def saved(self, row: Peer, verb: str) -> dict[str, Any]:
+        """A new peer gets its token; both secrets are answered this once."""
+        if verb != "added":
+            return super().saved(row, verb)
+        token = services.peer_created(row, self.request.user)
+        return {
+            "secrets": {"password": row.password, "token": token.value},
+            "deployment": pending(row.node_id),
+        }
+
+    def remove(self, row: Peer) -> Deployment | None:
+        """Delete the peer, unless a route would be left with nobody to ring."""
+        lock_nodes([row])
+        empty = rules.steps_left_empty([row])
+        if empty:
+            names = ", ".join(f"{step.number} (step {step.position})" for step in empty[:5])
+            raise Conflict(f"{names} would ring nobody; change the route first.")
+        node_id = row.node_id
+        services.delete_peers([row], self.request.user)
+        return pending(node_id)
+
+    @extend_schema(request=serializers.Rotation, responses={200: serializers.Rotated})
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Issue a new token; the old ones stay accepted until their grace ends."""
+        wish = serializers.Rotation(data=request.data)
+        wish.is_valid(raise_exception=True)
+        return self._rotate([self.get_object()], wish.validated_data)
+
+    @extend_schema(
+        operation_id="peers_rotate_many",
+        request=serializers.RotationOfMany,
+        responses={200: serializers.RotatedMany},
+    )
+    @action(detail=False, methods=["post"], url_path="rotate")
+    def rotate_many(self, request: Request) -> Response:
+        """Issue a new token to each of these peers, or, if one is refused, to none."""
+        wish = serializers.RotationOfMany(data=request.data)
+        wish.is_valid(raise_exception=True)
+        ids = set(wish.validated_data["ids"])
+        peers = list(Peer.objects.filter(pk__in=ids).order_by("pk"))
+        missing = sorted(ids - {peer.pk for peer in peers})
+        if missing:
+            text = f"no peers have the ids {', '.join(map(str, missing[:10]))}; leave them out"
+            raise ValidationError({"ids": [ErrorDetail(text, code="does_not_exist")]})
+        return self._rotate(peers, wish.validated_data, many=True)
+
+    def _rotate(self, peers: list[Peer], wish: dict[str, Any], *, many: bool = False) -> Response:
+        seconds = wish.get("grace_seconds")
+        grace = None if seconds is None else timedelta(seconds=seconds)
+        with transaction.atomic():
+            lock_nodes(peers)
+            try:
+                tokens = services.rotate(peers, self.request.user, grace=grace)
+            except services.TokenError as error:
+                raise Conflict("; ".join(error.messages)) from None
+            done = [rotated(peer.pk, one) for peer, one in zip(peers, tokens, strict=True)]
+        return Response({"results": done} if many else done[0])
+
+    @extend_schema(request=Nothing, responses={200: serializers.Rotated})
+    @action(detail=True, methods=["post"])
+    def compromised(self, request: Request, pk: str) -> Response:
+        """Revoke all its tokens now, cut their flows, and issue a new one."""
+        Nothing(data=request.data).is_valid(raise_exception=True)
+        peer = self.get_object()
+        with transaction.atomic():
+            lock_nodes([peer])
+            try:
+                (token,) = services.compromised([peer], request.user)
+            except services.TokenError as error:
+                raise Conflict("; ".join(error.messages)) from None
+            return Response(rotated(peer.pk, token))
+
+
+class TokenViewSet(ReadOnly):
+    """Tokens, without their values: those are answered once, when they are made."""
+
+    queryset = Token.objects.select_related("node").defer("value")
+    serializer_class = serializers.TokenSerializer
+    filterset_class = filters.TokenFilter
+    ordering_fields = ("id", "issued_at", "seen_at")
+    action_permissions: ClassVar[dict[str, tuple[str, ...]]] = {"revoke": ("peers.change_token",)}
+
+    @extend_schema(request=Nothing, responses={200: serializers.TokenRevoked})
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Revoke it at once and cut its flows, without a replacement."""
+        Nothing(data=request.data).is_valid(raise_exception=True)
+        token = self.get_object()
+        with transaction.atomic():
+            live = services.revoke([token], request.user)
+            deployment = pending(token.node_id) if live else None
+            token.refresh_from_db()
+            data = serializers.TokenSerializer(token).data
+        return Response({**data, **deployed(deployment)})
