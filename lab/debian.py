@@ -64,6 +64,7 @@ def _apt_conf(work: Path) -> str:
         "APT::Sandbox::User": "",  # the folders belong to whoever runs this
         "Acquire::Languages": "none",
         "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+        "Acquire::GzipIndexes": "true",
         "Acquire::Retries": "3",
     }
     lines = ['#include "/etc/apt/apt.conf";'] if Path("/etc/apt/apt.conf").is_file() else []

@@ -48,7 +48,7 @@ def postgres_cluster(folder: Path) -> Iterator[Cluster]:
     It listens on a Unix socket in *folder* alone (mode 0700), where everyone is trusted. It is not
     durable (fsync is off). Raises LabError when it cannot start; the log is ``postgres.log``.
     """
-    from lab.tools import tool  # noqa: PLC0415 - tools names this helper too
+    from lab.tools import tool
 
     folder = folder.resolve()
     if len(str(folder / _SOCKET)) > _SOCKET_PATH_MAX:
@@ -83,7 +83,7 @@ def postgres_cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def _wait_ready(server: Process, folder: Path) -> None:
-    from lab.tools import tool  # noqa: PLC0415
+    from lab.tools import tool
 
     probe = tool("pg_isready").line("-q", "-h", str(folder))
 

@@ -7,9 +7,12 @@ nothing of the machine but the kernel.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import shutil
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -172,3 +175,41 @@ def asterisk_paths() -> AsteriskPaths:
     for modules in root.glob("usr/lib/*-linux-gnu*/asterisk/modules"):
         return AsteriskPaths(modules, root / "usr/share/asterisk")
     return AsteriskPaths(root / "usr/lib/asterisk/modules", root / "var/lib/asterisk")
+
+
+def fetch(names: Sequence[str]) -> None:
+    """Have the programs *names* at hand, so that nothing waits for a download later."""
+    for name in names:
+        tool(name)
+
+
+def remove_stale() -> list[Path]:
+    """Remove trees that no tool uses any more (of older versions of this list); return them."""
+    wanted = {entry.folder for entry in TREES.values()}
+    names = tuple(f"{name}-" for name in TREES)
+    folders = tools_folder().glob("*-*") if tools_folder().is_dir() else ()
+    stale = [path for path in folders if path.name.startswith(names) and path.name not in wanted]
+    for path in stale:
+        shutil.rmtree(path)
+    return stale
+
+
+def main() -> int:
+    """``python -m lab.tools [NAME …]``: fetch these programs (all), print how each is started."""
+    parser = argparse.ArgumentParser(prog="python -m lab.tools", description="the lab's programs")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="program; none means all")
+    parser.add_argument("--prune", action="store_true", help="remove trees that nothing uses")
+    given = parser.parse_args()
+    try:
+        for name in given.names or sorted(TOOLS):
+            print(f"{name}: {tool(name).argv[-1]}")
+    except LabError as error:
+        print(f"lab.tools: {error}", file=sys.stderr)
+        return 1
+    for path in remove_stale() if given.prune else ():
+        print(f"removed {path.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -36,7 +36,11 @@ from lab.tools import tool
 START_TIMEOUT = 15.0
 STOP_TIMEOUT = 5.0
 _UNSHARE = ("unshare", "--user", "--map-root-user", "--net", "--mount", "--")
-_PROBE = "mount -t tmpfs none /run && exec {ip} link add v0 type veth peer name v1"
+_READ_ONLY = 3
+_PROBE = (
+    f"mount -t tmpfs none /run && {{ test -w /proc/sys/net/ipv4/ip_forward || exit {_READ_ONLY}; }}"
+    ' && "$0" "$@" link add v0 type veth peer name v1 && "$0" "$@" link add b0 type bridge'
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ def available() -> str | None:
     if not sys.platform.startswith("linux"):
         return "network namespaces need Linux"
     try:
-        command = [*_UNSHARE, "sh", "-c", _PROBE.format(ip='"$0" "$@"'), *tool("ip").argv]
+        command = [*_UNSHARE, "sh", "-c", _PROBE, *tool("ip").argv]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except LabError as error:
         return str(error)
@@ -195,18 +199,24 @@ def available() -> str | None:
         return f"namespaces cannot be made: {error}"
     if done.returncode == 0:
         return None
-    limits = (
-        ("kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", None),
-        ("user/max_user_namespaces", "0", "user.max_user_namespaces=10000"),
-    )
-    for name, closed, remedy in limits:
-        path = Path("/proc/sys") / name
-        if path.is_file() and path.read_text().strip() == closed:
-            setting = remedy or "kernel.apparmor_restrict_unprivileged_userns=0"
-            return f"user namespaces are switched off: as root, sysctl -w {setting}"
+    if done.returncode == _READ_ONLY:
+        return "/proc/sys is read-only here: run the container with --privileged"
     reason = " | ".join(done.stderr.strip().splitlines()[-2:])
-    return f"namespaces are not allowed here ({reason}); in a container, run it with --privileged"
+    return _closed() or f"namespaces are not allowed here ({reason}): in a container, --privileged"
+
+
+def _closed() -> str | None:
+    """Return the switch that keeps user namespaces from this user, and how to set it."""
+    limits = (
+        ("kernel.unprivileged_userns_clone", "0", "1"),  # Debian before 11
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu from 23.10
+        ("user.max_user_namespaces", "0", "10000"),
+    )
+    for name, closed, wanted in limits:
+        path = Path("/proc/sys", *name.split(".", 1))
+        if path.is_file() and path.read_text().strip() == closed:
+            return f"user namespaces are switched off: as root, sysctl -w {name}={wanted}"
+    return None
 
 
 def main() -> int:
@@ -217,7 +227,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         if given.inside:
-            from lab import build  # noqa: PLC0415 - only within the new namespaces
+            from lab import build
 
             return build.stay(given.dir)
         _enter(given.dir)

@@ -262,3 +262,11 @@ def test_an_ordinary_user_can_have_a_world() -> None:
         owner.kill()
         owner.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_where_namespaces_are_switched_off_the_remedy_is_named() -> None:
+    code = "from lab.world import available; print(available())"
+    closed = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" -c "$1"'
+    argv = ["unshare", "--user", "--map-root-user", "sh", "-c", closed, sys.executable, code]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "sysctl -w user.max_user_namespaces=10000" in done.stdout
