@@ -15,19 +15,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ddiweb.deploy.models import Node
+    from lab.keys import Places
+    from lab.pbx import PbxPlan
+    from lab.process import Namespace
 
 ADMINISTRATOR = "admin"
 PASSWORD_BYTES = 15
 #: Ofcom keeps 020 7946 0000 to 0999 for drama: nobody is called by mistake.
 NUMBER = "+442079460123"
 VENDOR_NETWORKS = ("203.0.113.20/32", "2001:db8:113::20/128")
-PEER = "Ada’s mobile"
+PEER = "Ada mobile"
 RING_SECONDS = 25
 
 
 def set_up() -> None:
     """Start Django for a module that is run by itself."""
-    import django  # noqa: PLC0415
+    import django
 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ddiweb.settings")
@@ -37,14 +40,14 @@ def set_up() -> None:
 def migrate() -> None:
     """Start Django and bring the database's tables up to date."""
     set_up()
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
     call_command("migrate", interactive=False, verbosity=0)
 
 
 def administrator(*, renew: bool) -> str | None:
     """Make the administrator if there is none; returns the new password, or None if kept."""
-    from django.contrib.auth import get_user_model  # noqa: PLC0415
+    from django.contrib.auth import get_user_model
 
     users = get_user_model()
     user = users.objects.filter(username=ADMINISTRATOR).first()
@@ -63,17 +66,17 @@ def administrator(*, renew: bool) -> str | None:
 
 def _forget_lockout() -> None:
     """Whoever may run this may sign in at once, also after too many wrong passwords."""
-    from axes.utils import reset  # noqa: PLC0415
+    from axes.utils import reset
 
     reset(username=ADMINISTRATOR)
 
 
 def contents(slug: str, *, dry_run: bool) -> Node:
     """Make the demo if the node is missing; its deployment is requested with it."""
-    from django.db import transaction  # noqa: PLC0415
+    from django.db import transaction
 
-    from ddiweb.deploy.models import Node  # noqa: PLC0415
-    from ddiweb.deploy.services import request_deployment  # noqa: PLC0415
+    from ddiweb.deploy.models import Node
+    from ddiweb.deploy.services import request_deployment
 
     with transaction.atomic():
         node, created = Node.objects.get_or_create(
@@ -94,9 +97,9 @@ def contents(slug: str, *, dry_run: bool) -> Node:
 
 
 def _telephony(node: Node) -> None:
-    from peers import services  # noqa: PLC0415
-    from peers.choices import Cause, StepKind  # noqa: PLC0415
-    from peers.models import Number, Peer, Step, Trunk, TrunkNetwork  # noqa: PLC0415
+    from peers import services
+    from peers.choices import Cause, StepKind
+    from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
 
     trunk = Trunk(node=node, name="Vendor London", qualify=False)
     trunk.full_clean()
@@ -117,9 +120,22 @@ def _telephony(node: Node) -> None:
     services.peer_created(peer)
 
 
+def pbx_plan(where: Places, slug: str, ami_secret: str, ns: Namespace) -> PbxPlan:
+    """Return the Asterisk that the node describes, on a realtime database with its tables."""
+    from ddiweb.deploy.models import Node
+    from lab.pbx import PbxPlan
+    from peers.realtime import snapshot
+    from peers.realtime.store import open_store
+
+    url = f"sqlite:///{where.realtime}"
+    open_store(url).create_schema()
+    facts, _ = snapshot.take(Node.objects.get(slug=slug))
+    return PbxPlan(where.pbx, facts.node, url, ami_secret, ns)
+
+
 def wait_until_in_force(slug: str, seconds: float) -> str | None:
     """Wait for the node's newest generation; returns what stands in the way, None if nothing."""
-    from ddiweb.deploy.models import Node  # noqa: PLC0415
+    from ddiweb.deploy.models import Node
 
     deadline = time.monotonic() + seconds
     while True:
@@ -136,7 +152,7 @@ def wait_until_in_force(slug: str, seconds: float) -> str | None:
 
 def worker_age(slug: str) -> float | None:
     """Seconds since the node's worker was heard of; None if it never was."""
-    from ddiweb.live import heartbeat  # noqa: PLC0415
+    from ddiweb.live import heartbeat
 
     return heartbeat.pulse(heartbeat.worker_name(slug)).age
 

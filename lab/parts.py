@@ -84,7 +84,16 @@ def web(port: int) -> Service:
     """The panel."""
     line = python(
         *("-m", "gunicorn", "ddiweb.wsgi:application", "--bind", f"127.0.0.1:{port}"),
-        *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+        *(
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "2",
+            "--threads",
+            "4",
+            "--preload",
+            "--no-control-socket",
+        ),
         *("--graceful-timeout", "3", "--worker-tmp-dir", "/dev/shm"),
     )
     return Service("web", line, cwd=ROOT, ready=answers(f"http://127.0.0.1:{port}/healthz"))

@@ -15,14 +15,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FrameType
 
-from lab import demo, keys, parts, sandbox_pbx
+from lab import demo, keys, parts
 from lab.errors import LabError
 from lab.keys import Places
 from lab.parts import ROOT
-from lab.process import die_with_parent
-from lab.supervise import Supervisor
+from lab.process import die_with_parent, wait_until
+from lab.supervise import Service, Supervisor
 from lab.world import World
 from lab.world import available as world_available
 
@@ -109,32 +110,42 @@ class Sandbox:
         self._step("Redis", lambda: self.supervisor.start(parts.redis(self.where)))
         self._step("database", demo.migrate)
         demo.contents(keys.NODE, dry_run=bool(self.lacking))
-        password = demo.administrator(renew=False)
+        made = demo.administrator(renew=False)
+        panel = parts.web(self.port)
+        # Python takes seconds to load Django: what nobody waits for yet starts first.
+        self.supervisor.start(replace(panel, ready=None))
+        self.supervisor.start(parts.beat(self.where))
         if not self.lacking:
             self._step("namespaces", self._build_world)
-            self._step("Asterisk", lambda: self._pbx(settings))
-            self._step("firewall agent", self._node)
         self.worker_began = time.monotonic()
         self.supervisor.start(parts.worker(self.world.ns["srv"] if self.world else None))
-        self.supervisor.start(parts.beat(self.where))
-        self._step("panel", lambda: self.supervisor.start(parts.web(self.port)))
+        if self.world is not None:
+            self._step("Asterisk", lambda: self._pbx(settings))
+            self._step("firewall agent", self._node)
+        self._step("panel", lambda: self._answered(panel))
         self._step("first deployment", self._settle)
         state = {"url": self.url, "pid": os.getpid(), "dry_run": bool(self.lacking)}
         self.where.state.write_text(json.dumps(state))
-        return password
+        return made
 
     def _step(self, name: str, work: Callable[[], object]) -> None:
         started = time.monotonic()
         work()
         say(f"{name:<18} {time.monotonic() - started:5.1f} s")
 
+    def _answered(self, service: Service) -> None:
+        if service.ready is not None:
+            wait_until(service.ready, service.ready_timeout, f"{service.name} answers")
+
     def _build_world(self) -> None:
         self.world = self.stack.enter_context(World.start(self.where.world))
 
     def _pbx(self, settings: dict[str, str]) -> None:
         assert self.world is not None
-        for service in sandbox_pbx.services(self.where, settings, self.world.ns["srv"]):
-            self.supervisor.start(service)
+        secret = settings["DDIWEB_AMI_SECRET"]
+        plan = demo.pbx_plan(self.where, keys.NODE, secret, self.world.ns["srv"])
+        plan.prepare()
+        self.supervisor.start(plan.service())
 
     def _node(self) -> None:
         assert self.world is not None
