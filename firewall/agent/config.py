@@ -61,7 +61,7 @@ class Config:
     def argv(self, name: str) -> tuple[str, ...] | None:
         """How to start a tool, or None if it is nowhere."""
         if name in self.tools:
-            return self.tools[name]
+            return self.tools[name] or None  # an empty list: do without it
         found = shutil.which(name, path=_SYSTEM_PATH)
         return (found,) if found else None
 

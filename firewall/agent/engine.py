@@ -61,10 +61,16 @@ class Engine:
             return self._bring(intent)
 
     def rollback(self, fence: int) -> dict[str, Any]:
-        """Bring the good intent before the current one back; what was revoked stays revoked."""
+        """Take back what was applied under `fence`; what was revoked stays revoked.
+
+        If nothing was (it failed and was put back at once, or was the same already), the current
+        good intent is brought into force again: asked twice, it does not go back twice.
+        """
         with self._alone():
             self._state.raise_fence(fence)
-            good = self._state.previous or self._state.current
+            good = self._state.current
+            if good is not None and good.fence == fence and self._state.previous is not None:
+                good = self._state.previous
             if good is None:
                 raise Refused("rollback: no good ruleset is kept; apply one")
             intent = good.intent
@@ -138,8 +144,7 @@ class Engine:
         elif not self._kept(intent):
             self._state.stage(intent, way_back=way_back)
         self._state.keep()
-        live = {token.mark for token in intent.tokens}
-        self._cutter.cut_once(set(intent.revoked), live)
+        self._cut(intent)
         for name in before.stale_sets:
             self._netfilter.destroy_set(name)
         return {
@@ -147,6 +152,14 @@ class Engine:
             "digest": intent.digest(),
             "rules": {f"v{one.version}": sum(len(c.rules) for c in one.chains) for one in families},
         }
+
+    def _cut(self, intent: Intent) -> None:
+        try:
+            self._cutter.cut_once(set(intent.revoked), {token.mark for token in intent.tokens})
+        except (Refused, Retryable, RestoreError) as error:
+            raise Retryable(
+                f"the rules are in force, but flows of revoked tokens may live on: {error}"
+            ) from None
 
     def _change(self, families: list[Family], before: View) -> None:
         """Change the kernel and read it back; else put the last good rules back."""

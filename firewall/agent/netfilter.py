@@ -114,6 +114,8 @@ class Netfilter:
             return []
         wanted = f"{mark:#x}/{mask:#x}"
         done = self._run("conntrack", ["-L", "-f", _ip(version), "-p", "udp", "--mark", wanted])
+        if done.returncode:
+            raise Retryable(f"conntrack: {_said(done)}")
         return list(_flows(done.stdout))
 
     def cut_mark(self, version: Version, mark: int) -> None:

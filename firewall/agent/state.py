@@ -16,14 +16,16 @@ from firewall.ruleset.types import Intent
 
 @dataclass(frozen=True)
 class Good:
-    """An intent that was applied and read back, and when (Unix time, seconds)."""
+    """An intent that was applied and read back, when (Unix time, seconds), under which fence."""
 
     intent: Intent
     applied_at: float
+    fence: int
 
     def to_json(self) -> dict[str, Any]:
         """For the state file."""
-        return {"intent": self.intent.to_json(), "applied_at": self.applied_at}
+        raw = {"intent": self.intent.to_json(), "applied_at": self.applied_at}
+        return raw | {"fence": self.fence}
 
 
 class State:
@@ -58,10 +60,12 @@ class State:
         A full disk is so found while nothing has changed. The good intent before it becomes the
         way back; with `way_back` false (after a rollback) there is none.
         """
-        before = self.previous if way_back else None
-        if way_back and self.current and self.current.intent.digest() != intent.digest():
+        before, fence = (self.previous if way_back else None), self.fence
+        if self.current and self.current.intent.digest() == intent.digest():
+            fence = self.current.fence  # a repair: whoever made it has nothing to take back
+        elif way_back:
             before = self.current
-        self._staged = (Good(intent, time.time()), before)
+        self._staged = (Good(intent, time.time(), fence), before)
         current, previous = self._staged
         raw = {
             "current": current.to_json(),
@@ -123,4 +127,4 @@ class State:
 def _good(raw: Any) -> Good | None:
     if raw is None:
         return None
-    return Good(Intent.from_json(raw["intent"]), float(raw["applied_at"]))
+    return Good(Intent.from_json(raw["intent"]), float(raw["applied_at"]), int(raw["fence"]))

@@ -1,0 +1,39 @@
+"""One world and one agent a backend; each test starts from the plain intent."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.world import World
+from tests.kernel.bench import Bench
+
+
+@pytest.fixture(scope="session", params=["nft", "legacy"])
+def backend_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A world of its own, for the rules of both backends in one would apply together."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with World.start(folder / "world") as world:
+        bench = Bench(world, request.param, folder / "agent")
+        try:
+            bench.start_agent()
+            yield bench
+        finally:
+            bench.end()
+
+
+@pytest.fixture
+def bench(backend_bench: Bench) -> Bench:
+    """The bench with the plain intent in force and nothing remembered."""
+    if backend_bench.agent is None or backend_bench.agent.poll() is not None:
+        backend_bench.start_agent()
+    backend_bench.fresh()
+    return backend_bench
+
+
+@pytest.fixture(params=[4, 6], ids=["v4", "v6"])
+def family(request: pytest.FixtureRequest) -> int:
+    """IPv4, then IPv6."""
+    version: int = request.param
+    return version
