@@ -7,6 +7,7 @@ login answers an MD5 challenge (Asterisk, main/manager.c, ``authenticate``).
 import contextlib
 import hashlib
 import itertools
+import re
 import secrets
 import socket
 import ssl
@@ -23,6 +24,8 @@ from peers.realtime.ami_message import Message, Parser, build
 Connect = Callable[[tuple[str, int], float], socket.socket]
 #: Events kept while an action waits for its answer; what comes on top is dropped and counted.
 BACKLOG = 10_000
+#: What Asterisk answers, as an error, to a PJSIPShow… of an empty list (res_pjsip, config_transport).
+NOTHING = re.compile(r"\ANo [A-Za-z ]+ found\Z")
 
 
 class ActionRefused(Refused):
@@ -120,6 +123,8 @@ class AmiClient:
             message = self._take(action_id, deadline, name)
             answer.append(message)
             if message.response == "Error":
+                if name.startswith("PJSIPShow") and NOTHING.match(message.get("Message").strip()):
+                    return answer
                 raise ActionRefused(f"AMI {name}: {message.get('Message')[:200]}")
             if message.response and message.get("EventList").lower() == "start":
                 listing = True
