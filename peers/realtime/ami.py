@@ -24,7 +24,7 @@ from peers.realtime.ami_message import Message, Parser, build
 Connect = Callable[[tuple[str, int], float], socket.socket]
 #: Events kept while an action waits for its answer; what comes on top is dropped and counted.
 BACKLOG = 10_000
-#: What Asterisk answers, as an error, to a PJSIPShow… of an empty list (res_pjsip, config_transport).
+#: What Asterisk answers, as an error, to a PJSIPShow… of an empty list (res_pjsip).
 NOTHING = re.compile(r"\ANo [A-Za-z ]+ found\Z")
 
 
