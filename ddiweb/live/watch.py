@@ -15,9 +15,9 @@ from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
 from ddiweb.live import heartbeat, record
 from peers.realtime import events
+from peers.realtime.actions import list_contacts
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_message import Message
-from peers.realtime.contacts import contacts
 from peers.realtime.target import ami_client
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Watch:
                 client.ping()
                 self.ping_at = now + PING
             if now >= self.read_at:
-                record.contacts(node, contacts(client.action("PJSIPShowContacts")))
+                record.contacts(node, list_contacts(client))
                 heartbeat.note(heartbeat.watch_name(node.slug), f"Asterisk {client.version}")
                 self.read_at = now + RESYNC
             message = client.next_event(max(0.02, min(self.read_at - time.monotonic(), 1.0)))

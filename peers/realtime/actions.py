@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 
 from ddiweb.deploy.errors import Refused, Retryable
-from peers.realtime.ami import AmiClient
+from peers.realtime.ami import ActionRefused, AmiClient
+from peers.realtime.contacts import Contact, contacts
 
 _AOR = re.compile(r"\A[A-Za-z0-9_.-]{1,64}\Z")
 _KEY = re.compile(r"\A[A-Za-z0-9_.-]{1,64};@[0-9a-f]{32}\Z")
@@ -66,6 +67,16 @@ def parse_action(text: str) -> Action:
     if text.startswith("remove contacts of "):
         return RemoveContacts(text.removeprefix("remove contacts of "))
     raise Refused("realtime database: holds an action that is unknown here; update ddiweb")
+
+
+def list_contacts(client: AmiClient) -> tuple[Contact, ...]:
+    """Return all contacts that Asterisk holds; none is an Error to PJSIPShowContacts, not to us."""
+    try:
+        return contacts(client.action("PJSIPShowContacts"))
+    except ActionRefused as error:
+        if "No Contacts found" in str(error):
+            return ()
+        raise
 
 
 def remove_contacts(

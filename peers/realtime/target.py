@@ -18,9 +18,8 @@ from ddiweb.env import secret
 from peers.choices import TokenState
 from peers.models import Token
 from peers.realtime import snapshot
-from peers.realtime.actions import Action, parse_action, remove_contacts
+from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
-from peers.realtime.contacts import contacts
 from peers.realtime.diff import Change, diff
 from peers.realtime.render import render
 from peers.realtime.rows import Rows
@@ -147,7 +146,7 @@ def _ghosts(client: AmiClient, known: set[str], cuts: Iterable[ContactCut]) -> l
     dead = tuple(cuts)
     return sorted(
         contact.aor
-        for contact in contacts(client.action("PJSIPShowContacts"))
+        for contact in list_contacts(client)
         if contact.aor not in known
         or any(cut.token in f"{contact.user_agent} {contact.uri}" for cut in dead)
     )
