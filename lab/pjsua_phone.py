@@ -1,7 +1,7 @@
 """A scripted SIP phone as a process: JSON lines in, JSON lines out; PJSIP does the telephony.
 
-``python -m lab.pjsua_phone``. Commands (``{"do": …}``) answer with one line ``{"ok": true, …}`` or
-``{"ok": false, "error": …}``: start, register, unregister, call, answer, hangup, heard, status, quit.
+``python -m lab.pjsua_phone``. Each command (``{"do": …}``) is answered by one line, ``{"ok": true,
+…}`` or ``{"ok": false, "error": …}``; the commands are the ``do_`` methods of ``Phone``.
 All PJSIP work stays in one thread; a library that calls back into Python from others is not safe.
 """
 
@@ -17,111 +17,10 @@ from typing import Any, TextIO
 
 import pjsua2 as pj
 
-from lab.tone import Heard, heard_in
+from lab.pjsua_call import Account, Call
+from lab.tone import Heard
 
 CLOCK_HZ = 8000
-#: PJSIP closes a recording some ticks of 20 ms after it was let go.
-CLOSE_SECONDS = 0.15
-
-
-class Call(pj.Call):
-    """One call; plays the phone's tone and records what it hears."""
-
-    def __init__(self, phone: Phone, account: pj.Account, call_id: int = pj.PJSUA_INVALID_ID):
-        super().__init__(account, call_id)
-        self.phone = phone
-        self.status = 0
-        self.reason = ""
-        self.answered = False
-        self.ended = False
-        self.media: pj.AudioMedia | None = None
-        self.recorder: pj.AudioMediaRecorder | None = None
-        self.file = Path()
-        self.closing: list[Path] = []
-        self.heard = Heard(0, 0.0, 0.0)
-
-    def onCallState(self, prm: Any) -> None:  # noqa: N802 - PJSIP's name
-        """Note how the call stands."""
-        info = self.getInfo()
-        self.status, self.reason = info.lastStatusCode, info.lastReason
-        if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
-            self.answered = True
-        if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            self.stop_recording()
-            self.ended = True
-
-    def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
-        """Connect tone and recorder when audio begins."""
-        info = self.getInfo()
-        for media in info.media:
-            ready = media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and ready and self.media is None:
-                self.media = self.getAudioMedia(media.index)
-                if self.phone.tone is not None:
-                    self.phone.tone.startTransmit(self.media)
-                self.start_recording()
-
-    def start_recording(self) -> None:
-        """Begin a new WAV file."""
-        if self.media is not None:
-            self.file = self.phone.new_file()
-            self.recorder = pj.AudioMediaRecorder()
-            self.recorder.createRecorder(str(self.file))
-            self.media.startTransmit(self.recorder)
-
-    def stop_recording(self) -> None:
-        """Let go of the WAV file; PJSIP closes it with the next tick of its sound clock."""
-        if self.recorder is not None:
-            self.recorder = None
-            self.closing.append(self.file)
-
-    def listen(self) -> Heard:
-        """Return what was heard so far and go on recording."""
-        self.stop_recording()
-        if self.closing:
-            time.sleep(CLOSE_SECONDS)
-        for file in self.closing:
-            now = heard_in(file)
-            if now.hz or not self.heard.hz:
-                self.heard = now
-        self.closing.clear()
-        if not self.ended:
-            self.start_recording()
-        return self.heard
-
-
-class Account(pj.Account):
-    """The phone's one account."""
-
-    def __init__(self, phone: Phone):
-        super().__init__()
-        self.phone = phone
-        self.code = 0
-        self.registered = False
-        self.updates = 0
-
-    def onRegState(self, prm: Any) -> None:  # noqa: N802
-        """Note the registrar's answer."""
-        self.code = prm.code
-        self.updates += 1
-        self.registered = bool(self.getInfo().regIsActive)
-
-    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
-        """Ring or answer, as told."""
-        call = Call(self.phone, self, prm.callId)
-        info = call.getInfo()
-        self.phone.incoming.append(
-            {
-                "from": info.remoteUri,
-                "to": info.localUri,
-                "at": time.time(),
-                "raw": str(prm.rdata.wholeMsg),
-            }
-        )
-        self.phone.current = call
-        answer = pj.CallOpParam()
-        answer.statusCode = self.phone.answer_code
-        call.answer(answer)
 
 
 class Phone:
@@ -133,6 +32,7 @@ class Phone:
         self.account: Account | None = None
         self.current: Call | None = None
         self.tone: pj.ToneGenerator | None = None
+        self.address = ""
         self.folder = Path()
         self.files = 0
         self.incoming: list[dict[str, Any]] = []
@@ -140,9 +40,13 @@ class Phone:
         self.running = True
 
     def do_start(
-        self, user_agent: str, folder: str, port: int, tone_hz: int, log: int
+        self, *, user_agent: str, folder: str, address: str, port: int, tone_hz: int
     ) -> dict[str, Any]:
-        """Start the stack: UDP on ``port`` (0: any), null sound device, a tone of ``tone_hz``."""
+        """Start the stack: UDP, null sound device, a tone of ``tone_hz`` for each call.
+
+        ``address`` empty: any of either family; ``port`` 0: any.
+        """
+        self.address = address
         config = pj.EpConfig()
         config.uaConfig.userAgent = user_agent
         config.uaConfig.threadCnt = 0
@@ -151,16 +55,17 @@ class Phone:
         config.medConfig.sndClockRate = CLOCK_HZ
         config.medConfig.noVad = True
         config.medConfig.ecTailLen = 0
-        config.logConfig.level = log
+        config.logConfig.level = 5
         config.logConfig.consoleLevel = 0
         config.logConfig.filename = f"{folder}/pjsua.log"
         self.endpoint.libInit(config)
         transport = pj.TransportConfig()
         transport.port = port
-        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
-        transport6 = pj.TransportConfig()
-        transport6.port = port
-        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP6, transport6)
+        transport.boundAddress = address
+        if ":" not in address:
+            self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        if ":" in address or not address:
+            self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP6, transport)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         self.folder = Path(folder)
@@ -174,8 +79,15 @@ class Phone:
             self.tone.play(tones, True)
         return {}
 
-    def do_register(  # noqa: PLR0913
-        self, user: str, password: str, server: str, expires: int, wait: float, ipv6: bool = False
+    def do_register(
+        self,
+        *,
+        user: str,
+        password: str,
+        server: str,
+        expires: int,
+        wait: float,
+        ipv6: bool = False,
     ) -> dict[str, Any]:
         """Register; with an empty password only place calls. Answers when the registrar has."""
         self.drop_account()
@@ -190,6 +102,7 @@ class Phone:
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
         config.natConfig.udpKaIntervalSec = 0
+        config.mediaConfig.transportConfig.boundAddress = self.address
         if ipv6:
             config.sipConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_PREFER_IPV6
             config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_PREFER_IPV6

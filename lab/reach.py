@@ -18,20 +18,30 @@ if TYPE_CHECKING:  # the helper, this very file, runs without the package
 
 
 def connect(ns: Namespace, address: tuple[str, int], timeout: float) -> socket.socket:
-    """Return a TCP connection to *address* made in *ns*; raises OSError, also after *timeout* s."""
+    """Return a TCP connection to *address* made in *ns*; raises OSError."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    helper = [sys.executable, "-I", "-S", str(Path(__file__)), address[0], str(address[1]), str(timeout)]
+    helper = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(Path(__file__)),
+        address[0],
+        str(address[1]),
+        str(timeout),
+    ]
     with ours, theirs:
         done = subprocess.run(
             ns.argv(helper),
-            stdin=theirs,
+            stdin=theirs.fileno(),
             capture_output=True,
             text=True,
             timeout=timeout + 5,
             check=False,
         )
         if done.returncode:
-            raise ConnectionRefusedError(done.returncode, f"{address}: {done.stderr.strip()[-200:]}")
+            raise ConnectionRefusedError(
+                done.returncode, f"{address}: {done.stderr.strip()[-200:]}"
+            )
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     return socket.socket(fileno=descriptors[0])
 

@@ -112,9 +112,9 @@ def _stored(client: AmiClient, aor: str) -> list[tuple[str, str]]:
     found = []
     for message in client.action("DBGetTree", Family=FAMILY):
         key = message.get("Key").removeprefix(f"/{FAMILY}/")
-        if message.event == "DBGetTreeResponse" and _KEY.fullmatch(key):
-            if key.partition(";@")[0] == aor:
-                found.append((key, message.get("Val")))
+        ours = _KEY.fullmatch(key) and key.partition(";@")[0] == aor
+        if message.event == "DBGetTreeResponse" and ours:
+            found.append((key, message.get("Val")))
     return found
 
 

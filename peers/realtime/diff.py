@@ -77,9 +77,8 @@ class Change:
             yield f"- {row.table} {row.id}"
         for update in self.updates:
             for column, old, new in update.changed():
-                if column.secret:
-                    old, new = REDACTED, f"{REDACTED} (changed)"
-                yield f"~ {update.after.table} {update.after.id} {column.name}: {old!r} -> {new!r}"
+                values = f"{REDACTED} (changed)" if column.secret else f"{old!r} -> {new!r}"
+                yield f"~ {update.after.table} {update.after.id} {column.name}: {values}"
         for row in self.inserts:
             columns = schema.BY_NAME[row.table].columns
             shown = [

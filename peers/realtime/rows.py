@@ -1,6 +1,7 @@
 """Rows of the realtime tables as frozen, sorted values."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Rows:
     def of(cls, rows: Iterable[Row]) -> "Rows":
         """Sort ``rows``; raises Refused if two have the same table and id."""
         ordered = sorted(rows, key=lambda one: one.key)
-        for before, after in zip(ordered, ordered[1:], strict=False):
+        for before, after in itertools.pairwise(ordered):
             if before.key == after.key:
                 raise Refused(f"{after.table}: {after.id} stands twice; rename one")
         return cls(tuple(ordered))

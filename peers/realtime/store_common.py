@@ -14,7 +14,9 @@ FENCE_ID = "fence"
 class Cursor(Protocol):
     """The part of a DB-API cursor (PEP 249) that is used here."""
 
-    rowcount: int
+    @property
+    def rowcount(self) -> int:
+        """Rows that the last statement touched."""
 
     def execute(self, statement: Any, values: Sequence[str] = ..., /) -> Any:
         """Run one statement."""

@@ -1,0 +1,125 @@
+"""PJSIP's call and account for the scripted phone: callbacks that only note what happened."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import pjsua2 as pj
+
+from lab.tone import Heard, heard_in
+
+#: PJSIP closes a recording some ticks of 20 ms after it was let go.
+CLOSE_SECONDS = 0.15
+
+
+class Owner(Protocol):
+    """What a call needs of its phone."""
+
+    tone: Any
+    current: Any
+    incoming: list[dict[str, Any]]
+    answer_code: int
+
+    def new_file(self) -> Path:
+        """Return a path for the next recording."""
+
+
+class Call(pj.Call):  # type: ignore[misc]  # the library has no types
+    """One call; plays the phone's tone and records what it hears."""
+
+    def __init__(self, phone: Owner, account: pj.Account, call_id: int = pj.PJSUA_INVALID_ID):
+        super().__init__(account, call_id)
+        self.phone = phone
+        self.status = 0
+        self.reason = ""
+        self.answered = False
+        self.ended = False
+        self.media: pj.AudioMedia | None = None
+        self.recorder: pj.AudioMediaRecorder | None = None
+        self.file = Path()
+        self.closing: list[Path] = []
+        self.heard = Heard(0, 0.0, 0.0)
+
+    def onCallState(self, prm: Any) -> None:  # noqa: N802 - PJSIP's name
+        """Note how the call stands."""
+        info = self.getInfo()
+        self.status, self.reason = info.lastStatusCode, info.lastReason
+        if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self.answered = True
+        if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.stop_recording()
+            self.ended = True
+
+    def onCallMediaState(self, prm: Any) -> None:  # noqa: N802
+        """Connect tone and recorder when audio begins."""
+        info = self.getInfo()
+        for media in info.media:
+            ready = media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and ready and self.media is None:
+                self.media = self.getAudioMedia(media.index)
+                if self.phone.tone is not None:
+                    self.phone.tone.startTransmit(self.media)
+                self.start_recording()
+
+    def start_recording(self) -> None:
+        """Begin a new WAV file."""
+        if self.media is not None:
+            self.file = self.phone.new_file()
+            self.recorder = pj.AudioMediaRecorder()
+            self.recorder.createRecorder(str(self.file))
+            self.media.startTransmit(self.recorder)
+
+    def stop_recording(self) -> None:
+        """Let go of the WAV file; PJSIP closes it with the next tick of its sound clock."""
+        if self.recorder is not None:
+            self.recorder = None
+            self.closing.append(self.file)
+
+    def listen(self) -> Heard:
+        """Return what was heard so far and go on recording."""
+        self.stop_recording()
+        if self.closing:
+            time.sleep(CLOSE_SECONDS)
+        for file in self.closing:
+            now = heard_in(file)
+            if now.hz or not self.heard.hz:
+                self.heard = now
+        self.closing.clear()
+        if not self.ended:
+            self.start_recording()
+        return self.heard
+
+
+class Account(pj.Account):  # type: ignore[misc]
+    """The phone's one account."""
+
+    def __init__(self, phone: Owner):
+        super().__init__()
+        self.phone = phone
+        self.code = 0
+        self.registered = False
+        self.updates = 0
+
+    def onRegState(self, prm: Any) -> None:  # noqa: N802
+        """Note the registrar's answer."""
+        self.code = prm.code
+        self.updates += 1
+        self.registered = bool(self.getInfo().regIsActive)
+
+    def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
+        """Ring or answer, as told."""
+        call = Call(self.phone, self, prm.callId)
+        info = call.getInfo()
+        self.phone.incoming.append(
+            {
+                "from": info.remoteUri,
+                "to": info.localUri,
+                "message": str(prm.rdata.wholeMsg),
+            }
+        )
+        self.phone.current = call
+        answer = pj.CallOpParam()
+        answer.statusCode = self.phone.answer_code
+        call.answer(answer)
