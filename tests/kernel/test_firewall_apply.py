@@ -1,0 +1,352 @@
+"""The agent against the real kernel: coexistence, repair, failure, death; both backends."""
+
+import json
+import signal
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ddiweb.deploy.errors import DeployError, Refused, Retryable
+from tests.kernel.bench import ROOT, SSH, Bench, intent, token
+
+pytestmark = pytest.mark.kernel
+
+FOREIGN = """*filter
+:f2b-sshd - [0:0]
+:DOCKER-USER - [0:0]
+-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd
+-A FORWARD -j DOCKER-USER
+-A f2b-sshd -s 198.51.100.7/32 -j REJECT --reject-with icmp-port-unreachable
+-A f2b-sshd -j RETURN
+-A DOCKER-USER -j RETURN
+COMMIT
+*nat
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+COMMIT
+"""
+NO_FOREIGN = """*filter
+-D INPUT -p tcp -m multiport --dports 22 -j f2b-sshd
+-D FORWARD -j DOCKER-USER
+-F f2b-sshd
+-F DOCKER-USER
+-X f2b-sshd
+-X DOCKER-USER
+COMMIT
+*nat
+-D POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+COMMIT
+"""
+
+
+def _foreign(bench: Bench) -> str:
+    return "\n".join(line for line in bench.rules().splitlines() if "DDI" not in line)
+
+
+def test_foreign_rules_stay_byte_identical_over_many_applies(bench: Bench) -> None:
+    bench.run(bench.tables(4, "restore"), "--noflush", text=FOREIGN)
+    before = _foreign(bench)
+    try:
+        for count in range(1, 21):
+            bench.apply(tokens=tuple(token(mark) for mark in range(1, count * 3)))
+        assert _foreign(bench) == before and "f2b-sshd" in before
+    finally:
+        bench.run(bench.tables(4, "restore"), "--noflush", text=NO_FOREIGN)
+
+
+def test_the_same_intent_twice_changes_nothing(bench: Bench, family: int) -> None:
+    before = bench.rules(family)
+    answer = bench.apply()
+    assert (answer["changed"], bench.rules(family)) == (False, before)
+
+
+def test_the_loaded_rules_are_dumped_exactly_as_planned(bench: Bench) -> None:
+    many = tuple(token(mark) for mark in range(1, 150))
+    wanted = intent(tokens=many, revoked=tuple(range(1000, 1100)))
+    bench.channel.apply(wanted, bench.fence())
+    assert bench.channel.plan(wanted) == []
+
+
+def test_a_plan_shows_no_whole_token(bench: Bench) -> None:
+    lines = bench.channel.plan(intent(tokens=(token(1), token(2), token(7))))
+    assert token(7).value[:17] in "".join(lines) and token(7).value not in "".join(lines)
+
+
+def test_one_new_token_leaves_the_counters_of_the_others(bench: Bench) -> None:
+    many = tuple(token(mark) for mark in range(1, 60))
+    bench.apply(tokens=many)
+    plan = bench.channel.plan(intent(tokens=(*many, token(60))))
+    assert 1 <= len(plan) <= 3
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        ("-D", "INPUT", "-j", "DDI-IN"),
+        ("-I", "INPUT", "1", "-j", "ACCEPT"),
+        ("-I", "DDIa-SIP", "1", "-j", "ACCEPT"),
+        ("-D", "DDIa-IN", "-j", "DROP"),
+        ("-F", "DDIa-MGMT"),
+        ("-A", "INPUT", "-j", "DDI-IN"),
+        ("-N", "DDIa-Tzzzz"),
+    ],
+    ids=" ".join,
+)
+def test_drift_is_noticed_and_repaired(bench: Bench, family: int, harm: tuple[str, ...]) -> None:
+    name = bench.tables(family).removesuffix("-save")
+    before = bench.rules(family)
+    bench.run(name, *harm)
+    seen = bench.channel.status()["in_force"]
+    bench.run(name, "-D", "INPUT", "-j", "ACCEPT", check=False)
+    answer = bench.apply()
+    foreign_only = harm[:2] == ("-I", "INPUT")
+    assert (seen, bench.rules(family)) == (False, before)
+    assert answer["changed"] or foreign_only
+
+
+def test_a_lost_set_entry_is_noticed_and_repaired(bench: Bench) -> None:
+    listed = bench.run("ipset", "list", "-n").split()
+    vendor = next(name for name in listed if name.startswith("ddi-vendor4-"))
+    bench.run("ipset", "del", vendor, "203.0.113.20")
+    bench.run("ipset", "add", vendor, "198.51.100.0/24")
+    seen = bench.channel.status()["in_force"]
+    answer = bench.apply()
+    members = bench.run("ipset", "save", vendor).split("add ")[1:]
+    assert (seen, answer["changed"], len(members)) == (False, True, 1)
+
+
+def test_a_moved_hook_is_put_first_again(bench: Bench) -> None:
+    name = bench.tables(4).removesuffix("-save")
+    bench.run(name, "-I", "INPUT", "1", "-s", "198.51.100.9/32", "-j", "ACCEPT")
+    answer = bench.apply()
+    rules = [line for line in bench.rules().splitlines() if line.startswith("-A INPUT")]
+    bench.run(name, "-D", "INPUT", "-s", "198.51.100.9/32", "-j", "ACCEPT")
+    assert (answer["changed"], rules[0]) == (True, "-A INPUT -j DDI-IN")
+
+
+def test_unused_sets_are_removed(bench: Bench) -> None:
+    for number in range(3):
+        bench.apply(vendors=(f"198.51.100.{number}/32",))
+    bench.apply()
+    bench.apply(generation=2)
+    listed = bench.run("ipset", "list", "-n").split()
+    assert len([name for name in listed if name.startswith("ddi-vendor4-")]) <= 2
+
+
+@pytest.fixture
+def lying(bench: Bench, tmp_path: Path) -> Any:
+    """Start the agent with a tool replaced by a script; the true one is started afterwards."""
+
+    def start(name: str, script: str) -> None:
+        config = json.loads(bench.config().read_text())
+        file = tmp_path / "tool.py"
+        file.write_text(f"TRUE = {config['tools'][name]!r}\n{script}")
+        bench.kill_agent()
+        bench.start_agent(tools=config["tools"] | {name: [sys.executable, str(file)]})
+
+    yield start
+    bench.kill_agent()
+    bench.start_agent()
+
+
+def test_a_failing_restore_keeps_the_old_rules(bench: Bench, family: int, lying: Any) -> None:
+    before = bench.rules(family)
+    lying(bench.tables(family, "restore"), "import sys\nsys.exit('no memory')")
+    with pytest.raises(DeployError, match="no memory"):
+        bench.apply(tokens=(token(5),))
+    assert bench.rules(family) == before
+
+
+def test_a_restore_that_fails_in_the_second_family_undoes_the_first(
+    bench: Bench, lying: Any
+) -> None:
+    before = bench.rules(4)
+    lying(bench.tables(6, "restore"), "import sys\nsys.exit('no memory')")
+    with pytest.raises(DeployError, match="last good rules are in force again"):
+        bench.apply(tokens=(token(5),))
+    assert bench.rules(4) == before
+
+
+def test_a_restore_that_does_nothing_is_found_out_by_the_dump(bench: Bench, lying: Any) -> None:
+    lying(bench.tables(4, "restore"), "import sys\nsys.stdin.read()")
+    with pytest.raises(DeployError, match="read back"):
+        bench.apply(tokens=(token(5),))
+    assert bench.channel.status()["in_force"] is True
+
+
+def test_a_restore_that_slips_a_rule_in_is_found_out_and_put_back(bench: Bench, lying: Any) -> None:
+    script = (
+        "import subprocess, sys\n"
+        "text = sys.stdin.read()\n"
+        "text = text.replace('COMMIT', '-I DDIa-SIP 1 -j ACCEPT\\nCOMMIT')\n"
+        "sys.exit(subprocess.run([*TRUE, *sys.argv[1:]], input=text, text=True).returncode)\n"
+    )
+    lying(bench.tables(4, "restore"), script)
+    with pytest.raises(DeployError, match="read back"):
+        bench.apply(tokens=(token(5),))
+
+
+def test_rules_of_the_other_backend_are_refused_with_a_remedy(bench: Bench) -> None:
+    other = "iptables-legacy" if bench.backend == "nft" else "iptables-nft"
+    bench.run(other, "-A", "INPUT", "-s", "198.51.100.1/32", "-j", "DROP")
+    try:
+        with pytest.raises(Refused, match="remove them"):
+            bench.apply(tokens=(token(5),))
+    finally:
+        bench.run(other, "-F", "INPUT")
+
+
+def test_a_lower_fence_is_refused(bench: Bench) -> None:
+    fence = bench.fence()
+    bench.channel.apply(intent(generation=5), fence)
+    with pytest.raises(Refused, match="newer deployment"):
+        bench.channel.apply(intent(tokens=()), fence - 1)
+
+
+def test_a_fence_is_remembered_over_a_restart(bench: Bench) -> None:
+    fence = bench.fence() + 5
+    bench.channel.apply(intent(), fence)
+    bench.kill_agent()
+    bench.start_agent()
+    assert bench.channel.status()["fence"] == fence
+
+
+def test_rollback_takes_back_what_this_fence_applied(bench: Bench, family: int) -> None:
+    before = bench.rules(family)
+    fence = bench.fence()
+    bench.channel.apply(intent(tokens=(token(9),)), fence)
+    bench.channel.rollback(fence)
+    bench.channel.rollback(fence)
+    assert bench.rules(family) == before
+
+
+def test_rollback_after_a_refused_apply_keeps_what_was_there(bench: Bench) -> None:
+    bench.apply(tokens=(token(9),))
+    before = bench.rules()
+    bench.channel.rollback(bench.fence())
+    assert bench.rules() == before
+
+
+def test_rollback_does_not_bring_a_revoked_token_back(bench: Bench) -> None:
+    fence = bench.fence()
+    bench.channel.apply(intent(tokens=(token(2),), revoked=(1,)), fence)
+    bench.channel.rollback(fence)
+    assert token(1).value not in bench.rules()
+
+
+def test_a_killed_agent_brings_the_last_good_rules_back_at_its_start(
+    bench: Bench, family: int
+) -> None:
+    bench.apply(tokens=(token(3), token(4)))
+    before = bench.rules(family)
+    bench.kill_agent()
+    bench.run(bench.tables(family, "restore"), text="*filter\nCOMMIT\n")
+    bench.start_agent()
+    assert (bench.rules(family), bench.channel.status()["in_force"]) == (before, True)
+
+
+DIES = """
+import os, subprocess, sys
+text = sys.stdin.read()
+if {late}:
+    subprocess.run([*TRUE, *sys.argv[1:]], input=text, text=True, check=False)
+os.kill(os.getppid(), 9)
+"""
+DIES_IN_IPSET = """
+import os, subprocess, sys
+text = sys.stdin.read()
+restores = sys.argv[1] == "restore"
+if {late} or not restores:
+    done = subprocess.run([*TRUE, *sys.argv[1:]], input=text, text=True, check=False)
+if restores:
+    os.kill(os.getppid(), 9)
+sys.exit(done.returncode)
+"""
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["ipset", "v4", "v6"])
+def test_kill_9_at_each_step_leaves_old_or_new_and_converges(
+    bench: Bench, lying: Any, step: str, late: bool
+) -> None:
+    wanted = {"tokens": tuple(token(mark) for mark in range(10, 60)), "vendors": ()}
+    old = {family: bench.rules(family) for family in (4, 6)}
+    bench.apply(**wanted)
+    new = {family: bench.rules(family) for family in (4, 6)}
+    bench.apply()
+    bench.run("ipset", "destroy", _other_sets(bench), check=False)
+    name = step if step == "ipset" else bench.tables(int(step[1]), "restore")
+    lying(name, DIES.format(late=late) if step != "ipset" else DIES_IN_IPSET.format(late=late))
+    with pytest.raises(Retryable):
+        bench.apply(**wanted)
+    between = {family: bench.rules(family) for family in (4, 6)}
+    assert bench.agent and bench.agent.wait(5) == -signal.SIGKILL
+    bench.start_agent()
+    at_start = bench.channel.status()["in_force"]
+    bench.apply(**wanted)
+    ended = {family: bench.rules(family) for family in (4, 6)}
+    assert all(between[family] in {old[family], new[family]} for family in (4, 6))
+    assert (at_start, ended) == (True, new)
+
+
+def test_the_agent_speaks_only_to_allowed_users(bench: Bench) -> None:
+    bench.kill_agent()
+    bench.start_agent(allowed_uids=[12_345])
+    before = bench.rules()
+    try:
+        with pytest.raises(Refused, match="uid: 0 is not allowed"):
+            bench.channel.apply(intent(tokens=()), 10_000)
+    finally:
+        bench.kill_agent()
+    assert bench.rules() == before
+
+
+def test_the_socket_is_closed_to_others(bench: Bench) -> None:
+    assert stat.S_IMODE(bench.socket.stat().st_mode) == 0o660
+
+
+def test_the_state_file_is_for_the_agent_alone(bench: Bench) -> None:
+    modes = {file.stat().st_mode & 0o077 for file in (bench.folder / "state").glob("*.json")}
+    assert modes == {0}
+
+
+def test_no_log_line_holds_a_token(bench: Bench) -> None:
+    bench.apply(tokens=(token(8),))
+    bench.channel.status()
+    assert token(8).value not in bench.log.read_text()
+
+
+def test_a_stop_leaves_the_rules(bench: Bench) -> None:
+    before = bench.rules()
+    bench.kill_agent(signal.SIGTERM)
+    assert bench.rules() == before
+
+
+def test_an_agent_without_management_networks_does_not_start(bench: Bench) -> None:
+    config = bench.config(management_networks=[])
+    done = bench.world.run(
+        "srv",
+        [sys.executable, "-m", "firewall.agent", "--config", str(config)],
+        env={"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    bench.config()
+    assert (done.returncode, "nobody could get in" in done.stderr) == (1, True)
+
+
+def test_the_boot_load_brings_the_last_good_rules_without_a_socket(bench: Bench) -> None:
+    before = bench.rules()
+    bench.kill_agent(signal.SIGTERM)
+    bench.run(bench.tables(4, "restore"), text="*filter\nCOMMIT\n")
+    argv = [sys.executable, "-m", "firewall.agent", "--restore", "--config", str(bench.config())]
+    bench.world.run("srv", argv, env={"PYTHONPATH": str(ROOT)})
+    assert (bench.rules(), bench.connect("admin", 4, SSH)) == (before, "open")
+
+
+def _other_sets(bench: Bench) -> str:
+    """A set that the plain intent does not use, so that the next apply must make it again."""
+    used = bench.rules(4) + bench.rules(6)
+    names = bench.run("ipset", "list", "-n").split()
+    return next((name for name in names if name not in used), "none")
