@@ -1,0 +1,88 @@
+"""Contacts, calls and security events: shown, never edited."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from ddiweb.admin_base import ReadOnlyAdmin
+from ddiweb.deploy.templatetags.panel import ago, clock, pill
+from ddiweb.live.models import Call, Contact, SecurityEvent
+from ddiweb.live.names import label_of
+
+
+class SeenAdmin(ReadOnlyAdmin):
+    """Rows that the watch wrote, all of their fields as text."""
+
+    list_select_related = ("node",)
+
+    def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
+        """Every field."""
+        return [field.name for field in self.opts.fields if field.name != "id"]
+
+
+@admin.register(Contact)
+class ContactAdmin(SeenAdmin):
+    """Where phones and vendors are reached now."""
+
+    list_display = ("who", "address", "standing", "round_trip", "user_agent", "last", "node")
+    list_filter = ("status", "node")
+    search_fields = ("endpoint", "address", "user_agent")
+
+    @admin.display(description="phone or trunk", ordering="endpoint")
+    def who(self, contact: Contact) -> str:
+        """The peer's or trunk's own name."""
+        return label_of(contact.endpoint)
+
+    @admin.display(description="state", ordering="status")
+    def standing(self, contact: Contact) -> str:
+        """What Asterisk says of it."""
+        return pill(
+            "bad" if "un" in contact.status.lower() else "good", contact.status or "registered"
+        )
+
+    @admin.display(description="round trip", ordering="round_trip_us")
+    def round_trip(self, contact: Contact) -> str:
+        """Milliseconds there and back."""
+        micro = contact.round_trip_us
+        return "" if micro is None else f"{micro / 1000:.0f} ms"
+
+    @admin.display(description="seen", ordering="seen_at")
+    def last(self, contact: Contact) -> str:
+        """How long ago."""
+        return ago(contact.seen_at)
+
+
+@admin.register(Call)
+class CallAdmin(SeenAdmin):
+    """The call log."""
+
+    list_display = ("started_at", "caller", "number", "phone", "result", "length", "node")
+    list_filter = ("disposition", "node", "started_at")
+    search_fields = ("caller", "number", "peer", "trunk", "unique_id")
+    date_hierarchy = "started_at"
+
+    @admin.display(description="phone", ordering="peer")
+    def phone(self, call: Call) -> str:
+        """The peer's own name."""
+        return label_of(call.peer)
+
+    @admin.display(description="result", ordering="disposition")
+    def result(self, call: Call) -> str:
+        """Whether somebody answered."""
+        answered = call.disposition.upper() == "ANSWERED"
+        return pill("good" if answered else "warn", call.disposition.lower() or "unknown")
+
+    @admin.display(description="talked", ordering="billed_seconds")
+    def length(self, call: Call) -> str:
+        """Minutes and seconds after the answer."""
+        return clock(call.billed_seconds)
+
+
+@admin.register(SecurityEvent)
+class SecurityEventAdmin(SeenAdmin):
+    """Who got through the firewall and failed."""
+
+    list_display = ("at", "kind", "account", "address", "node")
+    list_filter = ("kind", "node", "at")
+    search_fields = ("account", "address", "kind")
+    date_hierarchy = "at"

@@ -1,0 +1,196 @@
+"""What the first page shows, read in a handful of queries; no work in the template."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Q
+from django.utils import timezone
+
+from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.states import State
+from ddiweb.live import heartbeat
+from ddiweb.live.heartbeat import Pulse
+from ddiweb.live.models import Call, Contact, SecurityEvent
+from ddiweb.live.names import labels
+from peers.choices import TokenState
+from peers.models import Number, Peer, Token, Trunk
+
+#: Rows of each list on the first page; the rest is a click away.
+SHOWN = 6
+NEEDS_A_PERSON = (State.FAILED, State.ROLLED_BACK, State.REFUSED)
+
+
+@dataclass(frozen=True)
+class NodeCard:
+    """A node, its newest deployment, and whether its processes live."""
+
+    node: Node
+    last: Deployment | None
+    watch: Pulse
+    worker: Pulse
+
+    @property
+    def trouble(self) -> bool:
+        """Whether its newest deployment waits for a person."""
+        return self.last is not None and self.last.state in NEEDS_A_PERSON
+
+
+@dataclass(frozen=True)
+class PhoneRow:
+    """A registered phone."""
+
+    peer: Peer
+    contact: Contact
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """A call with the name of the phone that had it."""
+
+    call: Call
+    phone: str
+    answered: bool
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A phone whose old token ends soon, and that was not seen with the new one."""
+
+    peer: Peer
+    ends: datetime
+
+
+@dataclass(frozen=True)
+class FirstSteps:
+    """What a new panel still lacks, in the order in which it is made."""
+
+    node: bool
+    trunk: bool
+    peer: bool
+    number: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether a call could come in."""
+        return self.node and self.trunk and self.peer and self.number
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything on the first page; a part is empty if the person may not see it."""
+
+    steps: FirstSteps
+    nodes: Sequence[NodeCard]
+    registered: Sequence[PhoneRow]
+    away: Sequence[Peer]
+    phones: int
+    calls: Sequence[CallRow]
+    calls_today: int
+    answered_today: int
+    events: Sequence[SecurityEvent]
+    events_today: int
+    rotations: Sequence[Rotation]
+    at: datetime
+
+    @property
+    def troubled(self) -> list[NodeCard]:
+        """Nodes whose newest deployment needs a person."""
+        return [card for card in self.nodes if card.trouble]
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing needs anybody."""
+        silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
+        return not (self.troubled or self.rotations or silent)
+
+
+User = AbstractBaseUser | AnonymousUser
+
+
+def read(user: User) -> Board:
+    """Read the board for ``user``."""
+    now = timezone.now()
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    registered, away = _phones(now) if _may(user, "peers.view_peer") else ([], [])
+    calls = Call.objects.filter(started_at__gte=midnight)
+    if not _may(user, "live.view_call"):
+        calls = calls.none()
+    events = SecurityEvent.objects.select_related("node")
+    if not _may(user, "live.view_securityevent"):
+        events = events.none()
+    return Board(
+        steps=_steps(),
+        nodes=_nodes() if _may(user, "deploy.view_node") else [],
+        registered=registered[: SHOWN * 2],
+        away=away[:SHOWN],
+        phones=len(registered) + len(away),
+        calls=_named(list(calls[:SHOWN])),
+        calls_today=calls.count(),
+        answered_today=calls.filter(disposition__iexact="answered").count(),
+        events=list(events[:SHOWN]),
+        events_today=events.filter(at__gte=now - timedelta(days=1)).count(),
+        rotations=_rotations() if _may(user, "peers.view_token") else [],
+        at=now,
+    )
+
+
+def _may(user: User, permission: str) -> bool:
+    return bool(getattr(user, "has_perm", lambda _: False)(permission))
+
+
+def _steps() -> FirstSteps:
+    return FirstSteps(
+        node=Node.objects.exists(),
+        trunk=Trunk.objects.exists(),
+        peer=Peer.objects.exists(),
+        number=Number.objects.exists(),
+    )
+
+
+def _nodes() -> list[NodeCard]:
+    return [
+        NodeCard(
+            node,
+            node.deployments.exclude(state=State.SUPERSEDED).first(),
+            heartbeat.pulse(heartbeat.watch_name(node.slug)),
+            heartbeat.pulse(heartbeat.worker_name(node.slug)),
+        )
+        for node in Node.objects.all()
+    ]
+
+
+def _phones(now: datetime) -> tuple[list[PhoneRow], list[Peer]]:
+    """Enabled peers: those with a contact, the latest first, and those without."""
+    alive = Contact.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+    contacts = {(row.node_id, row.endpoint): row for row in alive}
+    here, away = [], []
+    for peer in Peer.objects.filter(enabled=True).select_related("node"):
+        contact = contacts.get((peer.node_id, peer.key))
+        if contact is None:
+            away.append(peer)
+        else:
+            here.append(PhoneRow(peer, contact))
+    return sorted(here, key=lambda row: row.contact.first_seen_at, reverse=True), away
+
+
+def _named(calls: Sequence[Call]) -> list[CallRow]:
+    names = labels(call.peer for call in calls)
+    return [
+        CallRow(call, names[call.peer], call.disposition.lower() == "answered") for call in calls
+    ]
+
+
+def _rotations() -> list[Rotation]:
+    """Graces that are running while the newest token was not seen, the most urgent first."""
+    ending = Token.objects.filter(grace_until__isnull=False).exclude(state=TokenState.REVOKED)
+    found: dict[int, Rotation] = {}
+    for token in ending.order_by("grace_until").select_related("peer"):
+        peer = token.peer
+        if peer is None or peer.pk in found or token.grace_until is None:
+            continue
+        newest = peer.tokens.exclude(state=TokenState.REVOKED).first()
+        if newest is not None and newest.state == TokenState.ISSUED:
+            found[peer.pk] = Rotation(peer, token.grace_until)
+    return list(found.values())[:SHOWN]

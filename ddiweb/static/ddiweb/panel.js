@@ -1,0 +1,81 @@
+// Small conveniences. Every page works without them.
+"use strict";
+
+(() => {
+  // Ordered choices: the browser sends boxes in the order in which they stand.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-move]");
+    if (!button) return;
+    const item = button.closest("li");
+    const up = button.dataset.move === "-1";
+    const other = up ? item.previousElementSibling : item.nextElementSibling;
+    if (other) item.parentElement.insertBefore(up ? item : other, up ? other : item);
+    button.focus();
+  });
+
+  // Long lists of boxes can be filtered.
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches(".box-filter")) return;
+    const wanted = event.target.value.toLowerCase();
+    for (const item of event.target.parentElement.querySelectorAll("li")) {
+      const ticked = item.querySelector("input")?.checked;
+      item.hidden = !ticked && !item.textContent.toLowerCase().includes(wanted);
+    }
+  });
+
+  // A copy button beside everything that has to be typed into a phone.
+  for (const code of document.querySelectorAll("[data-copy]")) {
+    if (!code.textContent) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy ${code.previousElementSibling?.textContent ?? ""}`);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = "Copied";
+      } catch {
+        document.getSelection().selectAllChildren(code);
+        button.textContent = "Press Ctrl-C";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    code.after(button);
+  }
+
+  // A step shows only what its kind needs; a trunk what it needs to register.
+  function fit(row) {
+    const kind = row.querySelector("select[name$='-kind']")?.value;
+    if (!kind) return;
+    const show = (name, yes) =>
+      row.querySelectorAll(`.field-${name}`).forEach((field) => {
+        if (!field.matches(".form-row.form-multiline, .field-kind.field-place")) {
+          const whole = field.classList.contains("form-row") && field.querySelector("select[name$='-kind']");
+          if (!whole) field.classList.toggle("unneeded", !yes);
+        }
+      });
+    show("peers", kind === "ring");
+    show("timeout", kind === "ring");
+    show("cause", kind === "reject");
+  }
+  function register() {
+    const box = document.querySelector("#id_register");
+    if (!box) return;
+    for (const name of ["username", "password"]) {
+      document.querySelector(`.form-row.field-${name}`)?.classList.toggle("unneeded", !box.checked);
+    }
+  }
+  const fitAll = () => document.querySelectorAll(".inline-related").forEach(fit);
+  function prepare() {
+    document.querySelectorAll(".movers").forEach((span) => { span.hidden = false; });
+    document.querySelectorAll(".box-list").forEach((list) => {
+      list.querySelector(".box-filter").hidden = list.querySelectorAll("li").length < 8;
+    });
+    fitAll();
+    register();
+  }
+  document.addEventListener("change", () => { fitAll(); register(); });
+  document.addEventListener("formset:added", prepare);
+  prepare();
+})();

@@ -1,0 +1,125 @@
+"""Forms of trunks and peers: plain choices instead of raw values, secrets that only go in."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from ddiweb.form_fields import OneLineField, OrderedChoiceField, SecretField, SecretsMixin
+from peers import rules
+from peers.choices import Codec
+from peers.models import Peer, Trunk, TrunkNetwork, new_password
+
+CODECS_HELP = "The first one that both sides know is used. Move the better ones up."
+
+
+class SipAccountForm(SecretsMixin, forms.ModelForm):
+    """What trunks and peers share: a node, a username, a password and codecs."""
+
+    secrets = ("password",)
+    of_trunk = False
+
+    def clean_password(self) -> str:
+        """Blank keeps what is stored."""
+        return self.keep("password", self.cleaned_data["password"])
+
+    def clean(self) -> dict[str, Any]:
+        """A username belongs to one trunk or one peer of a node."""
+        data = super().clean() or self.cleaned_data
+        node = data.get("node")
+        node_id = node.pk if node else self.instance.node_id
+        if node_id and data.get("username"):
+            try:
+                rules.usernames_differ(node_id, data["username"], of_trunk=self.of_trunk)
+            except ValidationError as error:
+                self.add_error("username", error)
+        return data
+
+
+class TrunkForm(SipAccountForm):
+    """A vendor's service."""
+
+    of_trunk = True
+    password = SecretField(
+        help_text="Only for vendors that ask for one. It is stored encrypted and never shown."
+    )
+    codecs = OrderedChoiceField(choices=Codec.choices, help_text=CODECS_HELP)
+
+    class Meta:
+        model = Trunk
+        fields = (
+            "node", "name", "enabled", "register", "host", "port", "username", "password",
+            "codecs", "qualify",
+        )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """To register, three fields are needed."""
+        data = super().clean()
+        if data.get("register"):
+            wanted = {"host": "the vendor's host", "username": "a username", "password": "one"}
+            for name, what in wanted.items():
+                if not data.get(name) and name not in self.errors:
+                    self.add_error(name, f"To register with the vendor, give {what}.")
+        return data
+
+
+class TrunkNetworkFormSet(forms.BaseInlineFormSet):
+    """Networks that no other trunk of the node has."""
+
+    def cidrs(self) -> list[str]:
+        """The networks as they would be saved."""
+        drafts = [form.cleaned_data for form in self.forms if hasattr(form, "cleaned_data")]
+        return [draft["cidr"] for draft in drafts if draft.get("cidr") and not draft.get("DELETE")]
+
+    def clean(self) -> None:
+        """Refuse networks that overlap another trunk's."""
+        super().clean()
+        if self.instance.node_id:
+            rules.networks_are_the_trunks_own(self.instance.node_id, self.instance.pk, self.cidrs())
+
+
+class TrunkNetworkForm(forms.ModelForm):
+    """One network of a vendor."""
+
+    class Meta:
+        model = TrunkNetwork
+        fields = ("cidr", "note")
+
+    def clean_cidr(self) -> str:
+        """Make it canonical before it is compared."""
+        return str(TrunkNetwork._meta.get_field("cidr").to_python(self.cleaned_data["cidr"]))
+
+
+class PeerForm(SipAccountForm):
+    """One app on one device."""
+
+    password = SecretField(
+        label="SIP password",
+        help_text="Leave it blank: ddiweb makes a random one, and shows it when you set up the "
+        "phone. It is stored encrypted.",
+    )
+    fresh_password = forms.BooleanField(
+        label="make a new random password",
+        required=False,
+        help_text="The phone must then be given it; “Set up the phone” shows it.",
+    )
+    codecs = OrderedChoiceField(choices=Codec.choices, help_text=CODECS_HELP)
+
+    class Meta:
+        model = Peer
+        fields = ("node", "name", "owner", "username", "password", "enabled", "codecs")
+
+    def clean(self) -> dict[str, Any]:
+        """A fresh password takes the place of whatever was there."""
+        data = super().clean()
+        if data.get("fresh_password"):
+            data["password"] = new_password()
+        return data
+
+
+class PhoneNumberField(OneLineField):
+    """E.164 as people write it: spaces, hyphens, dots and brackets are left out."""
+
+    def to_python(self, value: Any) -> str:
+        """Return the number without its decoration."""
+        return super().to_python(value).translate(str.maketrans("", "", " -.()\u00a0"))
