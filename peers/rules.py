@@ -33,14 +33,17 @@ def networks_are_the_trunks_own(node_id: int, trunk_id: int | None, cidrs: Itera
         others = others.exclude(trunk_id=trunk_id)
     taken = list(others)
     faults = [
-        f"{cidr} overlaps {other.cidr} of the trunk “{other.trunk}”: a call must belong to exactly "
-        "one trunk. Take it out of one of the two, or write narrower networks."
+        ValidationError(
+            f"{cidr} overlaps {other.cidr} of the trunk “{other.trunk}”: a call must belong to "
+            "exactly one trunk. Take it out of one of the two, or write narrower networks.",
+            code="overlap",
+        )
         for cidr in cidrs
         for other in taken
         if overlaps(cidr, other.cidr)
     ]
     if faults:
-        raise ValidationError(faults, code="overlap")
+        raise ValidationError(faults)
 
 
 def usernames_differ(node_id: int, username: str, *, of_trunk: bool) -> None:

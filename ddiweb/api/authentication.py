@@ -18,10 +18,10 @@ class ApiTokenAuthentication(TokenAuthentication):
 
     def authenticate(self, request: Request) -> tuple[object, ApiToken] | None:
         """Return the token's user and the token, or None if the request carries none."""
-        found = super().authenticate(request)
+        found: tuple[object, ApiToken] | None = super().authenticate(request)
         if found is None:
             return None
-        token: ApiToken = found[1]
+        token = found[1]
         if token.read_only and request.method not in SAFE_METHODS:
             raise PermissionDenied(_("This token is read-only; use one that may write."))
         return found

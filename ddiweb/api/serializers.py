@@ -41,6 +41,26 @@ class Strict(serializers.Serializer[Any]):
         return []
 
 
+class Item(Strict):
+    """One entry of a nested list. It is always whole, also within a PATCH: lists are replaced."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Fill in the defaults that DRF leaves out of a PATCH; raises ValidationError."""
+        found: Attrs = super().to_internal_value(data)
+        missing: dict[str, list[serializers.ErrorDetail]] = {}
+        for name, field in self.fields.items():
+            if name in found:
+                continue
+            if field.required:
+                text = field.error_messages["required"]
+                missing[name] = [serializers.ErrorDetail(text, code="required")]
+            else:
+                found[name] = field.default() if callable(field.default) else field.default
+        if missing:
+            raise serializers.ValidationError(missing)
+        return found
+
+
 class DeploymentLink(serializers.ModelSerializer[Deployment]):
     """The deployment that brings a write into force: follow its ``url`` until it has ended."""
 
@@ -113,7 +133,7 @@ class ResourceSerializer(Strict, serializers.ModelSerializer[Any]):
     def validate(self, attrs: Attrs) -> Attrs:
         """Check the row as it would be saved; raises ValidationError."""
         self._refuse_moves(attrs)
-        candidate = copy.copy(self.instance) if self.instance else self.Meta.model()
+        candidate = copy.copy(self.instance) if self.instance else self._model()
         plain = self._plain(attrs)
         for name, value in plain.items():
             setattr(candidate, name, value)
@@ -132,6 +152,11 @@ class ResourceSerializer(Strict, serializers.ModelSerializer[Any]):
         self.check_rules(candidate, attrs)
         return attrs
 
+    @property
+    def _model(self) -> type[models.Model]:
+        found: type[models.Model] = self.Meta.model
+        return found
+
     def _plain(self, attrs: Attrs) -> Attrs:
         return {name: value for name, value in attrs.items() if name not in self.nested}
 
@@ -147,7 +172,7 @@ class ResourceSerializer(Strict, serializers.ModelSerializer[Any]):
 
     def create(self, validated_data: Attrs) -> Any:
         """Save a new row and its nested rows."""
-        instance = self.Meta.model(**self._plain(validated_data))
+        instance = self._model(**self._plain(validated_data))
         instance.save(force_insert=True)
         self._store(instance, validated_data)
         return instance

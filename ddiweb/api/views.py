@@ -49,7 +49,7 @@ class ReadOnly(
     filter_backends = (DjangoFilterBackend, StrictOrdering)
     ordering_fields: tuple[str, ...] = ()
     lookup_value_regex = ID
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One page of the rows that the parameters select."""

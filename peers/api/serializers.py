@@ -1,5 +1,6 @@
 """The shapes of trunks, numbers, peers and tokens."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
@@ -7,15 +8,13 @@ from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from ddiweb.api.fields import Choice, Cidr, Secret, Text, rule
-from ddiweb.api.serializers import Attrs, DeploymentLink, ResourceSerializer, Strict
+from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
 from peers import rules
 from peers.choices import Cause, Codec, StepKind
-from peers.models import Number, Peer, Step, Token, Trunk, TrunkNetwork
+from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
 
 User = get_user_model()
-#: Grace of a rotation, in seconds: from none to 30 days.
-LONGEST_GRACE = 2_592_000
 
 
 def codec_list() -> serializers.ListField:
@@ -38,7 +37,7 @@ def node_field() -> Any:
     )
 
 
-class NetworkSerializer(Strict):
+class NetworkSerializer(Item):
     """Addresses from which a vendor's signalling and audio come."""
 
     cidr = Cidr(max_length=43, help_text="An address or a CIDR; it is stored as a CIDR.")
@@ -51,7 +50,10 @@ class TrunkSerializer(ResourceSerializer):
     nested = ("networks",)
     node = node_field()
     networks = NetworkSerializer(
-        many=True, required=False, max_length=500, help_text="Replaced as a whole if named."
+        many=True,
+        required=False,
+        max_length=500,  # type: ignore[call-arg]  # many=True hands it to the list
+        help_text="Replaced as a whole if named.",
     )
     codecs = codec_list()
     password_set = serializers.SerializerMethodField()
@@ -91,16 +93,22 @@ class TrunkSerializer(ResourceSerializer):
         """Its networks and its username are its own."""
         node = candidate.node_id
         rule(lambda: rules.usernames_differ(node, candidate.username, of_trunk=True), "username")
-        seen: set[str] = set()
-        for index, network in enumerate(attrs.get("networks", ())):
-            cidr, field = network["cidr"], f"networks.{index}.cidr"
-            rule(
-                lambda cidr=cidr: rules.networks_are_the_trunks_own(  # type: ignore[misc]
-                    node, candidate.pk, [cidr]
-                ),
-                field,
-            )
-            rule(lambda cidr=cidr: _once(cidr, seen), field)  # type: ignore[misc]
+        cidrs = [network["cidr"] for network in attrs.get("networks", ())]
+        for index, cidr in enumerate(cidrs):
+            if cidr in cidrs[:index]:
+                text = f"{cidr} is named twice; name it once"
+                raise serializers.ValidationError(
+                    {f"networks.{index}.cidr": [serializers.ErrorDetail(text, code="repeated")]}
+                )
+        try:
+            rules.networks_are_the_trunks_own(node, candidate.pk, cidrs)
+        except ValidationError:
+            # All at once is two queries; only a refusal is worth the search for its place.
+            for index, cidr in enumerate(cidrs):
+                rule(
+                    partial(rules.networks_are_the_trunks_own, node, candidate.pk, [cidr]),
+                    f"networks.{index}.cidr",
+                )
 
     def store_nested(self, instance: Trunk, named: Attrs) -> None:
         """Replace the trunk's networks."""
@@ -118,13 +126,7 @@ def secret_password(name: str, kind: type, kwargs: Attrs) -> tuple[type, Attrs]:
     return Secret, {**kwargs, "max_length": 128}
 
 
-def _once(cidr: str, seen: set[str]) -> None:
-    if cidr in seen:
-        raise ValidationError(f"{cidr} is named twice; name it once", code="repeated")
-    seen.add(cidr)
-
-
-class StepSerializer(Strict):
+class StepSerializer(Item):
     """One stage of a route; its place in the list is its place in the route."""
 
     kind = Choice(choices=StepKind.choices, default=StepKind.RING)
@@ -154,7 +156,10 @@ class NumberSerializer(ResourceSerializer):
         source="trunk.node", slug_field="slug", read_only=True
     )
     steps = StepSerializer(
-        many=True, required=False, max_length=20, help_text="Replaced as a whole if named."
+        many=True,
+        required=False,
+        max_length=20,  # type: ignore[call-arg]  # many=True hands it to the list
+        help_text="Replaced as a whole if named.",
     )
 
     class Meta:
@@ -249,84 +254,3 @@ class PeerSerializer(ResourceSerializer):
             lambda: rules.usernames_differ(candidate.node_id, candidate.username, of_trunk=False),
             "username",
         )
-
-
-class TokenSerializer(serializers.ModelSerializer[Token]):
-    """The secret string that lets a peer's packets through; its value is never read."""
-
-    node = serializers.SlugRelatedField[Node](slug_field="slug", read_only=True)
-
-    class Meta:
-        model = Token
-        fields = (
-            "id",
-            "node",
-            "peer",
-            "hint",
-            "mark",
-            "state",
-            "issued_at",
-            "seen_at",
-            "grace_until",
-            "revoked_at",
-            "cut_at",
-            "reason",
-        )
-        read_only_fields = fields
-
-
-class NewPeerSecrets(serializers.Serializer[Any]):
-    """Shown in this answer and never again: type them into the phone."""
-
-    password = serializers.CharField(read_only=True)
-    token = serializers.CharField(read_only=True)
-
-
-class NewTokenSecrets(serializers.Serializer[Any]):
-    """Shown in this answer and never again: type it into the phone."""
-
-    token = serializers.CharField(read_only=True)
-
-
-class Rotated(serializers.Serializer[Any]):
-    """A peer's new token."""
-
-    peer = serializers.IntegerField(read_only=True)
-    token = TokenSerializer(read_only=True)
-    secrets = NewTokenSecrets(read_only=True)
-    deployment = DeploymentLink(read_only=True)
-
-
-class RotatedMany(serializers.Serializer[Any]):
-    """The new tokens of many peers."""
-
-    results = Rotated(many=True, read_only=True)
-
-
-class Rotation(Strict):
-    """How long the old tokens stay accepted."""
-
-    grace_seconds = serializers.IntegerField(
-        min_value=0,
-        max_value=LONGEST_GRACE,
-        required=False,
-        help_text="Seconds; 0 cuts at once. Without it: the panel's own grace.",
-    )
-
-
-class RotationOfMany(Rotation):
-    """Which peers, and how long their old tokens stay accepted."""
-
-    ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1), allow_empty=False, max_length=1000
-    )
-
-
-class TokenRevoked(TokenSerializer):
-    """A revoked token; the deployment is null if it was revoked before."""
-
-    deployment = DeploymentLink(read_only=True, allow_null=True)
-
-    class Meta(TokenSerializer.Meta):
-        fields = (*TokenSerializer.Meta.fields, "deployment")
-        read_only_fields = fields

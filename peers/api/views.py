@@ -16,7 +16,7 @@ from ddiweb.api.serializers import Nothing
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented, pending
 from ddiweb.deploy.models import Deployment, Node
 from peers import rules, services
-from peers.api import filters, serializers
+from peers.api import filters, serializers, tokens
 from peers.models import Number, Peer, Token, Trunk
 
 
@@ -50,7 +50,7 @@ def rotated(peer_id: int, token: Token) -> dict[str, Any]:
     """The answer that holds a new token's value, this once."""
     return {
         "peer": peer_id,
-        "token": serializers.TokenSerializer(token).data,
+        "token": tokens.TokenSerializer(token).data,
         "secrets": {"token": token.value},
         **deployed(pending(token.node_id)),
     }
@@ -62,7 +62,7 @@ def lock_nodes(peers: Sequence[Peer]) -> None:
     list(Node.objects.select_for_update().filter(pk__in=nodes).order_by("pk"))
 
 
-@documented(serializers.PeerSerializer, secrets=serializers.NewPeerSecrets(read_only=True))
+@documented(serializers.PeerSerializer, secrets=tokens.NewPeerSecrets(read_only=True))
 class PeerViewSet(Resource):
     """Phones. A new one's password and token are answered once, at its creation."""
 
@@ -98,23 +98,23 @@ class PeerViewSet(Resource):
         services.delete_peers([row], self.request.user)
         return pending(node_id)
 
-    @extend_schema(request=serializers.Rotation, responses={200: serializers.Rotated})
+    @extend_schema(request=tokens.Rotation, responses={200: tokens.Rotated})
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str) -> Response:
         """Issue a new token; the old ones stay accepted until their grace ends."""
-        wish = serializers.Rotation(data=request.data)
+        wish = tokens.Rotation(data=request.data)
         wish.is_valid(raise_exception=True)
         return self._rotate([self.get_object()], wish.validated_data)
 
     @extend_schema(
         operation_id="peers_rotate_many",
-        request=serializers.RotationOfMany,
-        responses={200: serializers.RotatedMany},
+        request=tokens.RotationOfMany,
+        responses={200: tokens.RotatedMany},
     )
     @action(detail=False, methods=["post"], url_path="rotate")
     def rotate_many(self, request: Request) -> Response:
         """Issue a new token to each of these peers, or, if one is refused, to none."""
-        wish = serializers.RotationOfMany(data=request.data)
+        wish = tokens.RotationOfMany(data=request.data)
         wish.is_valid(raise_exception=True)
         ids = set(wish.validated_data["ids"])
         peers = list(Peer.objects.filter(pk__in=ids).order_by("pk"))
@@ -130,13 +130,13 @@ class PeerViewSet(Resource):
         with transaction.atomic():
             lock_nodes(peers)
             try:
-                tokens = services.rotate(peers, self.request.user, grace=grace)
+                issued = services.rotate(peers, self.request.user, grace=grace)
             except services.TokenError as error:
                 raise Conflict("; ".join(error.messages)) from None
-            done = [rotated(peer.pk, one) for peer, one in zip(peers, tokens, strict=True)]
+            done = [rotated(peer.pk, one) for peer, one in zip(peers, issued, strict=True)]
         return Response({"results": done} if many else done[0])
 
-    @extend_schema(request=Nothing, responses={200: serializers.Rotated})
+    @extend_schema(request=Nothing, responses={200: tokens.Rotated})
     @action(detail=True, methods=["post"])
     def compromised(self, request: Request, pk: str) -> Response:
         """Revoke all its tokens now, cut their flows, and issue a new one."""
@@ -155,12 +155,12 @@ class TokenViewSet(ReadOnly):
     """Tokens, without their values: those are answered once, when they are made."""
 
     queryset = Token.objects.select_related("node").defer("value")
-    serializer_class = serializers.TokenSerializer
+    serializer_class = tokens.TokenSerializer
     filterset_class = filters.TokenFilter
     ordering_fields = ("id", "issued_at", "seen_at")
     action_permissions: ClassVar[dict[str, tuple[str, ...]]] = {"revoke": ("peers.change_token",)}
 
-    @extend_schema(request=Nothing, responses={200: serializers.TokenRevoked})
+    @extend_schema(request=Nothing, responses={200: tokens.TokenRevoked})
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: str) -> Response:
         """Revoke it at once and cut its flows, without a replacement."""
@@ -170,5 +170,5 @@ class TokenViewSet(ReadOnly):
             live = services.revoke([token], request.user)
             deployment = pending(token.node_id) if live else None
             token.refresh_from_db()
-            data = serializers.TokenSerializer(token).data
+            data = tokens.TokenSerializer(token).data
         return Response({**data, **deployed(deployment)})
