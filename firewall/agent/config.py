@@ -46,15 +46,26 @@ class Config:
                 raise Invalid(name, "is unknown or missing", "see deploy/systemd/ddiweb-agent.json")
         if raw["backend"] not in {"nft", "legacy"}:
             raise Invalid("backend", "is neither nft nor legacy", "name one of them")
-        if not all(type(uid) is int for uid in raw["allowed_uids"]):
-            raise Invalid("allowed_uids", "holds something else than numbers", "give user ids")
+        uids, tools = raw["allowed_uids"], raw.get("tools", {})
+        if not isinstance(uids, list) or not all(type(uid) is int for uid in uids):
+            raise Invalid("allowed_uids", "is not a list of numbers", "give user ids")
+        for name in ("socket", "state_dir"):
+            if not isinstance(raw[name], str):
+                raise Invalid(name, "is not a path", "give an absolute path")
+        if not isinstance(tools, dict) or not all(map(_argv, tools.values())):
+            raise Invalid(
+                "tools", "is not a list of words a name", 'give {"ipset": ["/sbin/ipset"]}'
+            )
+        env = raw.get("tool_env", {})
+        if not isinstance(env, dict) or not all(isinstance(text, str) for text in env.values()):
+            raise Invalid("tool_env", "is not a text a name", 'give {"LC_ALL": "C"}')
         return cls(
             socket=Path(raw["socket"]),
-            allowed_uids=frozenset(raw["allowed_uids"]),
+            allowed_uids=frozenset(uids),
             state_dir=Path(raw["state_dir"]),
             backend=raw["backend"],
-            tools={name: tuple(argv) for name, argv in raw.get("tools", {}).items()},
-            tool_env=dict(raw.get("tool_env", {})),
+            tools={name: tuple(argv) for name, argv in tools.items()},
+            tool_env=env,
             management=_management(raw),
         )
 
@@ -75,5 +86,12 @@ class Config:
         return [name for name in [*needed, "ipset"] if self.argv(name) is None]
 
 
+def _argv(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
 def _management(raw: dict[str, Any]) -> Management:
+    for name in ("management_networks", "management_ports"):
+        if not isinstance(raw[name], list):
+            raise Invalid(name, "is not a list", "give a list")
     return Management(tuple(raw["management_networks"]), tuple(raw["management_ports"]))
