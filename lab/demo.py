@@ -71,8 +71,11 @@ def _forget_lockout() -> None:
     reset(username=ADMINISTRATOR)
 
 
-def contents(slug: str, *, dry_run: bool) -> Node:
-    """Make the demo if the node is missing; its deployment is requested with it."""
+def contents(slug: str, *, dry_run: bool) -> int:
+    """Make the demo if the node is missing; returns the key of the deployment that is to come.
+
+    There is one at each start: it reads back what is in force, and mends it.
+    """
     from django.db import transaction
 
     from ddiweb.deploy.models import Node
@@ -92,8 +95,7 @@ def contents(slug: str, *, dry_run: bool) -> Node:
             _telephony(node)
         elif node.dry_run != dry_run:
             Node.objects.filter(pk=node.pk).update(dry_run=dry_run)
-            request_deployment(node, "dry run switched " + ("on" if dry_run else "off"))
-    return node
+        return request_deployment(node, "the sandbox was started", bump=False).pk
 
 
 def _telephony(node: Node) -> None:
@@ -133,20 +135,18 @@ def pbx_plan(where: Places, slug: str, ami_secret: str, ns: Namespace) -> PbxPla
     return PbxPlan(where.pbx, facts.node, url, ami_secret, ns)
 
 
-def wait_until_in_force(slug: str, seconds: float) -> str | None:
-    """Wait for the node's newest generation; returns what stands in the way, None if nothing."""
-    from ddiweb.deploy.models import Node
+def wait_until_in_force(deployment: int, seconds: float) -> str | None:
+    """Wait for the end of a deployment; returns what stands in the way, None if it is done."""
+    from ddiweb.deploy.models import Deployment
+    from ddiweb.deploy.states import State
 
     deadline = time.monotonic() + seconds
     while True:
-        node = Node.objects.get(slug=slug)
-        if node.converged:
+        row = Deployment.objects.get(pk=deployment)
+        if row.state in (State.DONE, State.SUPERSEDED):
             return None
-        last = node.deployments.first()
-        stands = f"deployment {last.pk} {last.state}: {last.error}" if last else "no deployment yet"
-        settled = last is not None and last.finished and last.generation >= node.generation
-        if settled or time.monotonic() > deadline:
-            return stands
+        if row.finished or time.monotonic() > deadline:
+            return f"deployment {row.pk} {row.state}: {row.error or row.meaning}"
         time.sleep(0.05)
 
 

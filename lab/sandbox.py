@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import FrameType
@@ -109,7 +110,7 @@ class Sandbox:
         settings = keys.ensure(self.where)
         self._step("Redis", lambda: self.supervisor.start(parts.redis(self.where)))
         self._step("database", demo.migrate)
-        demo.contents(keys.NODE, dry_run=bool(self.lacking))
+        deployment = demo.contents(keys.NODE, dry_run=bool(self.lacking))
         made = demo.administrator(renew=False)
         panel = parts.web(self.port)
         # Python takes seconds to load Django: what nobody waits for yet starts first.
@@ -123,7 +124,7 @@ class Sandbox:
             self._step("Asterisk", lambda: self._pbx(settings))
             self._step("firewall agent", self._node)
         self._step("panel", lambda: self._answered(panel))
-        self._step("first deployment", self._settle)
+        self._step("deployment", lambda: self._settle(deployment))
         state = {"url": self.url, "pid": os.getpid(), "dry_run": bool(self.lacking)}
         self.where.state.write_text(json.dumps(state))
         return made
@@ -154,9 +155,9 @@ class Sandbox:
         self.supervisor.start(parts.agent(self.where, srv))
         self.supervisor.start(parts.watch(srv))
 
-    def _settle(self) -> None:
+    def _settle(self, deployment: int) -> None:
         """Wait until the demo is in force; the panel shows why if it is not."""
-        why = demo.wait_until_in_force(keys.NODE, SETTLE_SECONDS)
+        why = demo.wait_until_in_force(deployment, SETTLE_SECONDS)
         if why:
             say(f"not in force: {why}")
 
@@ -215,7 +216,11 @@ def main() -> int:
         die_with_parent(os.getppid(), signal.SIGTERM)
     try:
         where = keys.places(ROOT)
-        parts.environment(where)
+    except LabError as error:
+        say(str(error))
+        return 1
+    parts.environment(where)
+    try:
         with alone(where):
             sandbox = Sandbox(where)
             sandbox.stop_on_signals()
@@ -231,6 +236,10 @@ def main() -> int:
         return 1
     except Ended:
         return 130
+    except Exception as error:
+        say(f"a defect: {type(error).__name__}: {error}; the rest stands in var/log/sandbox.log")
+        (where.log / "sandbox.log").write_text(traceback.format_exc())
+        return 1
     return 0
 
 
