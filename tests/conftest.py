@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from lab.stack import Stack
 
 TIERS = ("unit", "db", "contracts", "kernel", "asterisk", "browser", "chaos")
 NEEDS_NAMESPACES = {"kernel", "asterisk", "chaos"}
@@ -40,3 +43,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         width = shutil.get_terminal_size().columns
         terminalreporter.write_line("!" * min(width, 80), yellow=True)
         terminalreporter.write_line(f"{len(skipped)} tests did NOT run; see above", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole of ddiweb, running in a scratch folder; shared, so leave it as it was found."""
+    running = Stack.start(tmp_path_factory.mktemp("stack"))
+    yield running
+    running.stop()

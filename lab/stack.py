@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -70,7 +69,7 @@ class Stack:
             raise
         stack = cls(folder, process, json.loads(state.read_text())["url"])
         made = stack.manage("apitoken", "create", "tests", "--user", "admin")
-        stack.token = re.findall(r"\b[0-9a-f]{64}\b", made)[-1]
+        stack.token = made.split()[-1]
         return stack
 
     def stop(self) -> None:
@@ -134,7 +133,8 @@ class Stack:
         """Add a peer; returns its body with the one-time ``password`` and ``token``."""
         node = self.rows("/nodes/")[0]
         body = {"node": node["slug"], "name": name, "username": name.lower().replace(" ", "-")}
-        return dict(self.ask("POST", "/peers/", body))
+        made = self.ask("POST", "/peers/", body)
+        return made | made["secrets"]
 
     def pid(self, name: str) -> int:
         """Process id of one of its services."""
