@@ -100,6 +100,8 @@ def canonical_network(value: str) -> str:
     plain_text(value)
     text = value.strip()
     try:
+        if "%" in text:
+            raise ValueError("it names a zone, which means something on one host only")
         network = ipaddress.ip_network(text, strict=True)
     except ValueError as error:
         raise ValidationError(

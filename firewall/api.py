@@ -1,8 +1,6 @@
 """Management networks over the API."""
 
-from rest_framework import serializers
-
-from ddiweb.api.fields import Cidr
+from ddiweb.api.fields import Cidr, Reference
 from ddiweb.api.filters import NodeFilter
 from ddiweb.api.serializers import ResourceSerializer
 from ddiweb.api.views import Resource, documented
@@ -13,7 +11,7 @@ from firewall.models import ManagementNetwork
 class ManagementNetworkSerializer(ResourceSerializer):
     """Addresses that reach the node's management ports."""
 
-    node = serializers.SlugRelatedField(slug_field="slug", queryset=Node.objects.all())
+    node = Reference(slug_field="slug", queryset=Node.objects.all())
     cidr = Cidr(
         max_length=43,
         help_text="An address or a CIDR; it is stored as a CIDR: 198.51.100.7 as 198.51.100.7/32.",

@@ -71,6 +71,20 @@ class Cidr(Text):
             raise serializers.ValidationError(details_of(error)) from None
 
 
+class Reference(serializers.SlugRelatedField[Any]):
+    """Another object by its name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the object; raises ValidationError. No odd character reaches the database."""
+        name = Text(max_length=254).run_validation(data)
+        try:
+            return super().to_internal_value(name)
+        except serializers.ValidationError:
+            raise serializers.ValidationError(
+                f"{name!r} is not there; name one that is", code="does_not_exist"
+            ) from None
+
+
 class Choice(serializers.ChoiceField):
     """One of a few words; a refusal names them all."""
 

@@ -18,13 +18,18 @@ from ddiweb.deploy.models import Deployment, Node
 Attrs = dict[str, Any]
 
 
+def shown(name: object) -> str:
+    """A name that a stranger wrote, short and without what no answer could carry."""
+    return str(name)[:80].encode("utf-8", "replace").decode()
+
+
 class Strict(serializers.Serializer[Any]):
     """Refuse names that are unknown or can't be set: a typo must not be silently ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Check the names first, then the values; raises ValidationError with each bad name."""
         if isinstance(data, Mapping):
-            faults = {str(name)[:80]: fault for name in data if (fault := self._fault(name))}
+            faults = {shown(name): fault for name in data if (fault := self._fault(name))}
             if faults:
                 raise serializers.ValidationError(faults)
         return super().to_internal_value(data)

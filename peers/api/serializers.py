@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from ddiweb.api.fields import Choice, Cidr, Secret, Text, rule
+from ddiweb.api.fields import Choice, Cidr, Reference, Secret, Text, rule
 from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
 from peers import rules
@@ -28,9 +28,9 @@ def codec_list() -> serializers.ListField:
     )
 
 
-def node_field() -> Any:
+def node_field() -> Reference:
     """A node by its slug; it can't be changed later."""
-    return serializers.SlugRelatedField(
+    return Reference(
         slug_field="slug",
         queryset=Node.objects.all(),
         help_text="The node's slug; it can't be changed later.",
@@ -217,7 +217,7 @@ class PeerSerializer(ResourceSerializer):
     """One SIP app on one device."""
 
     node = node_field()
-    owner = serializers.SlugRelatedField(
+    owner = Reference(
         slug_field="username",
         queryset=User._default_manager.all(),
         required=False,
