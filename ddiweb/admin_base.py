@@ -47,7 +47,25 @@ class PlainFields(BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class DeployingAdmin(PlainFields, admin.ModelAdmin):
+class TitledAdmin(admin.ModelAdmin):
+    """Pages are headed by what they show, not by what could be done to it."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """``Peers`` instead of “Select peer to change”."""
+        title = str(self.opts.verbose_name_plural).capitalize()
+        return super().changelist_view(request, {"title": title} | (extra_context or {}))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """The object's own name instead of “Change peer”."""
+        original = context.get("original")
+        if original is not None:
+            context |= {"title": str(original), "subtitle": str(self.opts.verbose_name)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+class DeployingAdmin(PlainFields, TitledAdmin):
     """Adds, changes and deletions ask for a deployment of every node that they touch.
 
     The request is part of the edit's own transaction: neither exists without the other. Nothing
@@ -109,7 +127,7 @@ class DeployingAdmin(PlainFields, admin.ModelAdmin):
         return f"{plural} {get_text_list([str(obj) for obj in objects], 'and')}"
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(TitledAdmin):
     """Pages that only show: their rows are written by the pipeline or the watch."""
 
     actions = None

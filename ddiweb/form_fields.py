@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
 
 from ddiweb.fields import NetworkField
 from ddiweb.validators import plain_text
@@ -56,7 +58,14 @@ class SecretField(OneLineField):
         super().__init__(*args, **kwargs)
 
 
-class OrderedChoices(forms.CheckboxSelectMultiple):
+class OwnTemplate(forms.Widget):
+    """A widget whose template stands among the panel's own."""
+
+    def _render(self, template_name: str, context: Any, renderer: Any = None) -> SafeString:
+        return mark_safe(render_to_string(template_name, context))  # noqa: S308 - autoescaped
+
+
+class OrderedChoices(OwnTemplate, forms.CheckboxSelectMultiple):
     """Boxes in an order that the person can change; the browser sends them in that order."""
 
     template_name = "widgets/ordered_choices.html"
@@ -90,7 +99,7 @@ class OrderedChoiceField(forms.MultipleChoiceField):
         return [str(key) for key in initial or []] != [str(key) for key in data or []]
 
 
-class BoxList(forms.CheckboxSelectMultiple):
+class BoxList(OwnTemplate, forms.CheckboxSelectMultiple):
     """A list of boxes that scrolls, with a filter when it is long."""
 
     template_name = "widgets/box_list.html"

@@ -53,7 +53,7 @@ class PeerAdmin(DeployingAdmin):
 
     form = PeerForm
     fixed = ("node",)
-    list_display = ("name", "username", "phone", "token", "node", "owner", "enabled")
+    list_display = ("name", "username", "phone", "token", "node", "enabled")
     list_filter = (RegisteredFilter, "enabled", "node", "tokens__state")
     search_fields = ("name", "username", "owner__username", "tokens__hint")
     list_select_related = ("node", "owner")

@@ -19,6 +19,11 @@ class SipAccountForm(SecretsMixin, forms.ModelForm):
     secrets = ("password",)
     of_trunk = False
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.initial.setdefault("codecs", self.instance.codecs)
+
     def clean_password(self) -> str:
         """Blank keeps what is stored."""
         return self.keep("password", self.cleaned_data["password"])
@@ -56,7 +61,11 @@ class TrunkForm(SipAccountForm):
         """To register, three fields are needed."""
         data = super().clean()
         if data.get("register"):
-            wanted = {"host": "the vendor's host", "username": "a username", "password": "one"}
+            wanted = {
+                "host": "the vendor's host",
+                "username": "a username",
+                "password": "the account's password",
+            }
             for name, what in wanted.items():
                 if not data.get(name) and name not in self.errors:
                     self.add_error(name, f"To register with the vendor, give {what}.")
@@ -99,7 +108,7 @@ class PeerForm(SipAccountForm):
         "phone. It is stored encrypted.",
     )
     fresh_password = forms.BooleanField(
-        label="make a new random password",
+        label="Make a new random password",
         required=False,
         help_text="The phone must then be given it; “Set up the phone” shows it.",
     )

@@ -284,7 +284,7 @@ class Step(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.number_id}/{self.position} {self.kind}"
+        return f"{self.position}, {self.get_kind_display().lower()}"
 
 
 class Token(models.Model):

@@ -49,7 +49,7 @@ class StepForm(forms.ModelForm):
     """One step. Its position follows from the order; nobody has to keep numbers unique."""
 
     place = forms.IntegerField(
-        label="order",
+        label="Order",
         required=False,
         min_value=1,
         max_value=20,
@@ -59,7 +59,7 @@ class StepForm(forms.ModelForm):
         queryset=Peer.objects.none(),
         widget=BoxList,
         required=False,
-        label="phones",
+        label="Phones",
         help_text="They ring all at once; the first one to answer has the call.",
     )
 

@@ -85,6 +85,7 @@ class Board:
     nodes: Sequence[NodeCard]
     registered: Sequence[PhoneRow]
     away: Sequence[Peer]
+    here: int
     phones: int
     calls: Sequence[CallRow]
     calls_today: int
@@ -125,6 +126,7 @@ def read(user: User) -> Board:
         nodes=_nodes() if _may(user, "deploy.view_node") else [],
         registered=registered[: SHOWN * 2],
         away=away[:SHOWN],
+        here=len(registered),
         phones=len(registered) + len(away),
         calls=_named(list(calls[:SHOWN])),
         calls_today=calls.count(),

@@ -48,13 +48,11 @@
   function fit(row) {
     const kind = row.querySelector("select[name$='-kind']")?.value;
     if (!kind) return;
-    const show = (name, yes) =>
-      row.querySelectorAll(`.field-${name}`).forEach((field) => {
-        if (!field.matches(".form-row.form-multiline, .field-kind.field-place")) {
-          const whole = field.classList.contains("form-row") && field.querySelector("select[name$='-kind']");
-          if (!whole) field.classList.toggle("unneeded", !yes);
-        }
-      });
+    const show = (name, yes) => {
+      const input = row.querySelector(`[name$='-${name}'], ul[id$='-${name}']`);
+      const several = input?.closest(".form-multiline > div");
+      (several ?? input?.closest(".form-row"))?.classList.toggle("unneeded", !yes);
+    };
     show("peers", kind === "ring");
     show("timeout", kind === "ring");
     show("cause", kind === "reject");
