@@ -18,7 +18,7 @@ MOST_STEPS = 10
 def overlaps(left: str, right: str) -> bool:
     """Tell whether two canonical networks share an address."""
     one, two = ipaddress.ip_network(left), ipaddress.ip_network(right)
-    return one.version == two.version and one.overlaps(two)  # type: ignore[arg-type]
+    return one.version == two.version and one.overlaps(two)
 
 
 def networks_are_the_trunks_own(node_id: int, trunk_id: int | None, cidrs: Iterable[str]) -> None:

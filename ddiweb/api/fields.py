@@ -19,8 +19,8 @@ def redacted(text: str) -> str:
     return _TOKEN.sub(r"\1…", text)
 
 
-class Text(serializers.CharField):
-    """One line of text. A control character is refused, not trimmed away: it was no accident."""
+class _OneLine(serializers.CharField):
+    """Refuse a control character instead of trimming it away: it was no accident."""
 
     def run_validation(self, data: Any = empty) -> Any:
         """Look at the characters before DRF trims them; raises ValidationError."""
@@ -32,6 +32,24 @@ class Text(serializers.CharField):
         elif data is not empty and data is not None:
             raise serializers.ValidationError("is not text; write it in quotes", code="not_text")
         return super().run_validation(data)
+
+
+class Text(_OneLine):
+    """One line of text."""
+
+
+class Address(_OneLine, serializers.IPAddressField):
+    """An IP address, of one family if the model says so."""
+
+    def run_validators(self, value: Any) -> None:
+        """Check as usual; the message says how such an address looks."""
+        try:
+            super().run_validators(value)
+        except serializers.ValidationError:
+            like = "2001:db8::10" if self.protocol == "ipv6" else "203.0.113.10"
+            raise serializers.ValidationError(
+                f"is not such an address; write one like {like}", code="invalid"
+            ) from None
 
 
 class Secret(Text):

@@ -57,7 +57,7 @@ class Item(Strict):
             if name in found:
                 continue
             if field.required:
-                text = field.error_messages["required"]
+                text = str(field.error_messages["required"])
                 missing[name] = [serializers.ErrorDetail(text, code="required")]
             else:
                 found[name] = field.default() if callable(field.default) else field.default
@@ -108,6 +108,7 @@ class ResourceSerializer(Strict, serializers.ModelSerializer[Any]):
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         models.CharField: fields.Text,
         models.TextField: fields.Text,
+        models.GenericIPAddressField: fields.Address,
     }
     serializer_choice_field = fields.Choice
 

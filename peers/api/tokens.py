@@ -79,7 +79,9 @@ class RotationOfMany(Rotation):
     """Which peers, and how long their old tokens stay accepted."""
 
     ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1), allow_empty=False, max_length=1000
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        allow_empty=False,
+        max_length=1000,
     )
 
 

@@ -26,7 +26,7 @@ ASTERISK = {
 }  # fmt: skip
 #: Resource → text field → whether the value reaches Asterisk, AMI or the kernel.
 FIELDS: dict[str, dict[str, bool]] = {
-    "nodes": {"name": False, "realm": True},
+    "nodes": {"name": False, "realm": True, "public_ipv4": True, "public_ipv6": True},
     "trunks": {"name": True, "host": True, "username": True, "password": True},
     "numbers": {"e164": True, "label": True},
     "peers": {"name": True, "username": True, "password": True},
