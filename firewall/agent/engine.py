@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import re
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from firewall.agent.state import State
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
 from firewall.ruleset.parse import Dump, SetDump
+from firewall.ruleset.pieces import TOO_LONG, active_slot, other_slot, pieces
 from firewall.ruleset.rules import AddressSet, Family
 from firewall.ruleset.types import Intent
 
@@ -33,6 +35,7 @@ _SET_MARK = re.compile(r"--set-xmark 0x4([0-9a-f]{7})/0x7fffffff\Z")
 class View:
     """What the kernel holds, and how that differs from what it should hold."""
 
+    families: list[Family]
     dumps: dict[Version, Dump]
     differences: dict[Version, Difference]
     set_lines: list[str]
@@ -53,6 +56,7 @@ class Engine:
         self._state = state
         self._lock = threading.Lock()
         self._cutter = Cutter(netfilter)
+        self._rendered: deque[tuple[Intent, tuple[Version, str], Family]] = deque(maxlen=8)
 
     def apply(self, intent: Intent, fence: int) -> dict[str, Any]:
         """Bring `intent` into force; raises `Refused` (nothing changed) or `Failed` (see text)."""
@@ -87,7 +91,7 @@ class Engine:
     def plan(self, intent: Intent) -> list[str]:
         """What `apply` would change, for a person, tokens redacted."""
         with self._alone():
-            view = self._look(self._families(intent))
+            view = self._look(intent)
         lines = [f"set {line}" for line in view.set_lines]
         return lines + [line for one in view.differences.values() for line in one.lines()]
 
@@ -115,7 +119,7 @@ class Engine:
         }
         if good:
             with self._alone():
-                view = self._look(self._families(good.intent))
+                view = self._look(good.intent)
             lines = [line for one in view.differences.values() for line in one.lines()]
             report["in_force"] = view.right
             report["drift"] = (lines + [f"set {line}" for line in view.set_lines])[:200]
@@ -135,12 +139,11 @@ class Engine:
         return warnings
 
     def _bring(self, intent: Intent, *, way_back: bool = True) -> dict[str, Any]:
-        families = self._families(intent)
+        before = self._look(intent)
         self._refuse_mixed()
-        before = self._look(families)
         if not before.right:
             self._state.stage(intent, way_back=way_back)
-            self._change(families, before)
+            self._change(intent, before)
         elif not self._kept(intent):
             self._state.stage(intent, way_back=way_back)
         self._state.keep()
@@ -150,7 +153,10 @@ class Engine:
         return {
             "changed": not before.right,
             "digest": intent.digest(),
-            "rules": {f"v{one.version}": sum(len(c.rules) for c in one.chains) for one in families},
+            "rules": {
+                f"v{one.version}": sum(len(chain.rules) for chain in one.chains)
+                for one in before.families
+            },
         }
 
     def _cut(self, intent: Intent) -> None:
@@ -161,29 +167,41 @@ class Engine:
                 f"the rules are in force, but flows of revoked tokens may live on: {error}"
             ) from None
 
-    def _change(self, families: list[Family], before: View) -> None:
+    def _change(self, intent: Intent, before: View) -> None:
         """Change the kernel and read it back; else put the last good rules back."""
         try:
-            self._load(families, before)
-            after = self._look(families)
-            if after.right:
+            self._load(intent, before)
+            if self._look(intent).right:
                 return
             fault = "read back, the rules differ from what was loaded"
         except (RestoreError, Retryable) as error:
             fault = str(error)
         self._put_back(fault)
 
-    def _load(self, families: list[Family], view: View) -> None:
+    def _load(self, intent: Intent, view: View) -> None:
         self._netfilter.restore_sets(view.set_lines)
-        for family in families:
+        for version in VERSIONS:
             for attempt in range(_ATTEMPTS):
-                change = difference(self._netfilter.read(family.version), family)
+                dump = view.dumps[version] if attempt == 0 else self._netfilter.read(version)
                 try:
-                    self._netfilter.restore(family.version, change.text()) if change else None
+                    self._load_family(intent, version, dump)
                     break
                 except RestoreError:
                     if attempt == _ATTEMPTS - 1:
                         raise
+
+    def _load_family(self, intent: Intent, version: Version, dump: Dump) -> None:
+        change = difference(dump, self._family(intent, version, active_slot(dump)))
+        if not change:
+            return
+        try:
+            self._netfilter.restore(version, change.text())
+        except RestoreError as error:
+            if TOO_LONG not in str(error):
+                raise
+            other = self._family(intent, version, other_slot(active_slot(dump)))
+            for piece in pieces(dump, other):
+                self._netfilter.restore(version, piece)
 
     def _put_back(self, fault: str) -> None:
         """The last good rules again (or none of ours, if there never were any); always raises."""
@@ -192,12 +210,11 @@ class Engine:
             if good is None:
                 self._remove_all()
                 raise Refused(f"{fault}; nothing of it is loaded")
-            families = self._families(good.intent)
-            view = self._look(families)
+            view = self._look(good.intent)
             if view.right:
                 raise Refused(f"{fault}; the rules before it stayed in force")
-            self._load(families, view)
-            if self._look(families).right:
+            self._load(good.intent, view)
+            if self._look(good.intent).right:
                 raise Failed(f"{fault}; the last good rules are in force again")
         except (RestoreError, Retryable) as error:
             raise Failed(f"{fault}; and the last good rules can't be loaded: {error}") from None
@@ -209,11 +226,18 @@ class Engine:
             if change:
                 self._netfilter.restore(version, change.text())
 
-    def _families(self, intent: Intent) -> list[Family]:
-        return [build(intent, self._config.management, version) for version in VERSIONS]
+    def _family(self, intent: Intent, version: Version, slot: str) -> Family:
+        """Rendered once for an intent, which each step of a request looks at again."""
+        for known, key, family in self._rendered:
+            if known is intent and key == (version, slot):
+                return family
+        made = build(intent, self._config.management, version, slot)
+        self._rendered.append((intent, (version, slot), made))
+        return made
 
-    def _look(self, families: list[Family]) -> View:
-        dumps = {family.version: self._netfilter.read(family.version) for family in families}
+    def _look(self, intent: Intent) -> View:
+        dumps = {version: self._netfilter.read(version) for version in VERSIONS}
+        families = [self._family(intent, v, active_slot(dump)) for v, dump in dumps.items()]
         have = self._netfilter.read_sets()
         wanted = [one for family in families for one in family.sets]
         for one in wanted:
@@ -221,7 +245,7 @@ class Engine:
         lines = [line for one in wanted for line in set_commands(one, have.get(one.name))]
         stale = sorted(have.keys() - {one.name for one in wanted})
         changes = {one.version: difference(dumps[one.version], one) for one in families}
-        return View(dumps, changes, lines, stale)
+        return View(families, dumps, changes, lines, stale)
 
     def _kept(self, intent: Intent) -> bool:
         good = self._state.current

@@ -70,7 +70,7 @@ def difference(dump: Dump, wanted: Family) -> Difference:
     own = dump.own
     changed = []
     for chain in wanted.chains:
-        new = tuple(map(str, chain.rules))
+        new = chain.lines
         old = own.pop(chain.name, None)
         if old is None or not _same(old, new):
             changed.append((chain.name, tuple(old or ()), new))

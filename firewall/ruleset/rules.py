@@ -6,6 +6,7 @@ backends: a dump is compared with what was wanted line by line.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 
@@ -210,12 +211,17 @@ class Rule:
         return " ".join([*map(str, self.matches), str(self.action)])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chain:
     """A named list of rules."""
 
     name: str
     rules: tuple[Rule, ...]
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The rules as text, without `-A NAME`; rendered once."""
+        return tuple(map(str, self.rules))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
-from tests.kernel.bench import ROOT, SSH, Bench, intent, token
+from tests.kernel.bench import PHONE, ROOT, SIP, SRV, SSH, Bench, intent, register, token
 
 pytestmark = pytest.mark.kernel
 
@@ -186,6 +186,19 @@ def test_a_restore_that_slips_a_rule_in_is_found_out_and_put_back(bench: Bench, 
     lying(bench.tables(4, "restore"), script)
     with pytest.raises(DeployError, match="read back"):
         bench.apply(tokens=(token(5),))
+
+
+def test_more_tokens_than_one_message_holds_are_loaded(bench: Bench, family: int) -> None:
+    many = tuple(token(mark) for mark in range(1, 701))
+    fence = bench.fence()
+    bench.channel.apply(intent(tokens=many), fence)
+    for mark in (700, 701):
+        phone = bench.hands["attacker"].udp(family, PHONE[family])
+        phone.send(register(token(mark).value), SRV[family], SIP)
+    passed = len(bench.arrived(family))
+    again = bench.apply(tokens=many)["changed"]
+    one_less = bench.channel.plan(intent(tokens=many[:-1]))
+    assert (passed, again, len(one_less) <= 3) == (1, False, True)
 
 
 def test_rules_of_the_other_backend_are_refused_with_a_remedy(bench: Bench) -> None:

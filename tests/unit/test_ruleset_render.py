@@ -83,7 +83,7 @@ def intents(draw: st.DrawFn) -> Intent:
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intents(), st.sampled_from([4, 6]))
 def test_any_intent_becomes_text_that_reads_back_as_its_rules(
     intent: Intent, version: Version
@@ -94,7 +94,7 @@ def test_any_intent_becomes_text_that_reads_back_as_its_rules(
     assert rules == {chain.name: chain.rules for chain in family.chains}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intents(), st.sampled_from([4, 6]))
 def test_the_text_means_what_the_intent_says(intent: Intent, version: Version) -> None:
     """Read the text with expressions of this test's own: nothing of the renderer is trusted."""
@@ -113,7 +113,7 @@ def test_the_text_means_what_the_intent_says(intent: Intent, version: Version) -
     assert text.count("-j ACCEPT") - len(sources) == {4: 13, 6: 25}[version]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intents())
 def test_the_same_intent_gives_the_same_bytes(intent: Intent) -> None:
     shuffled = replace(intent, tokens=intent.tokens[::-1], revoked=intent.revoked[::-1])
@@ -121,7 +121,7 @@ def test_the_same_intent_gives_the_same_bytes(intent: Intent) -> None:
     assert len(texts) == 1
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intents())
 def test_each_token_finds_its_own_mark_and_no_other_finds_one(intent: Intent) -> None:
     family = build(intent, MANAGEMENT, 4)
@@ -130,13 +130,13 @@ def test_each_token_finds_its_own_mark_and_no_other_finds_one(intent: Intent) ->
     assert _walk(family, intent.site_prefix + "7" * 25 + "6") == []
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intents())
 def test_no_way_through_the_chains_is_longer_than_nft_allows(intent: Intent) -> None:
     assert _depth(build(intent, MANAGEMENT, 6), "DDI-IN") <= 15
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intents(), intents())
 def test_a_transaction_leads_from_any_ruleset_to_any_other(one: Intent, two: Intent) -> None:
     before, after = (build(intent, MANAGEMENT, 4) for intent in (one, two))
