@@ -183,6 +183,8 @@ REST_KNOX = {
     "TOKEN_PREFIX": "ddiweb_",
 }
 KNOX_TOKEN_MODEL = "api.ApiToken"
+# knox's own table would never be used, and would keep PostgreSQL from emptying the users' one.
+MIGRATION_MODULES = {"knox": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "ddiweb",
     "DESCRIPTION": "Trunks, numbers, peers, tokens and deployments of Asterisk nodes.",
