@@ -6,7 +6,6 @@ never into the arguments of a process.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import select
@@ -75,7 +74,7 @@ class PhoneState:
 class PjsuaPhone:
     """A phone that registers, answers, calls, plays a tone and hears one.
 
-    ``address`` and ``port`` are its own; empty and 0: any. A context manager.
+    ``address`` and ``port`` are its own; empty and 0: any of IPv4. A context manager.
     """
 
     def __init__(
@@ -189,13 +188,6 @@ class PjsuaPhone:
                 return incoming[-1]
             time.sleep(0.05)
         raise LabError(f"the phone did not ring within {seconds:g} s")
-
-    def packets(self, method: str) -> int:
-        """Return how many requests ``method`` have come in, from the phone's own log."""
-        with contextlib.suppress(FileNotFoundError):
-            text = (self._folder / "pjsua.log").read_text(errors="replace")
-            return text.count(f"\n{method} sip:")
-        return 0
 
     def stop(self) -> None:
         """End the child without telling the registrar, as an empty battery does."""

@@ -44,7 +44,7 @@ class Phone:
     ) -> dict[str, Any]:
         """Start the stack: UDP, null sound device, a tone of ``tone_hz`` for each call.
 
-        ``address`` empty: any of either family; ``port`` 0: any.
+        ``address`` empty: any IPv4 one; ``port`` 0: any.
         """
         self.address = address
         config = pj.EpConfig()
@@ -62,10 +62,9 @@ class Phone:
         transport = pj.TransportConfig()
         transport.port = port
         transport.boundAddress = address
-        if ":" not in address:
-            self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
-        if ":" in address or not address:
-            self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP6, transport)
+        # One family only: for an IPv6 socket of any address PJSIP asks the DNS for its own name.
+        kind = pj.PJSIP_TRANSPORT_UDP6 if ":" in address else pj.PJSIP_TRANSPORT_UDP
+        self.endpoint.transportCreate(kind, transport)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         self.folder = Path(folder)
