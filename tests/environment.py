@@ -20,7 +20,9 @@ os.environ |= {
     "DDIWEB_FIELD_KEYS": Fernet.generate_key().decode(),
     "DDIWEB_HTTPS": "false",
     "DDIWEB_NODE": "test",
-    "DDIWEB_DATABASE_URL": f"sqlite:///{_SCRATCH}/panel.sqlite3",
+    "DDIWEB_DATABASE_URL": os.environ.get(
+        "DDIWEB_TEST_DATABASE_URL", f"sqlite:///{_SCRATCH}/panel.sqlite3"
+    ),
     "DDIWEB_REALTIME_URL": f"sqlite:///{_SCRATCH}/realtime.sqlite3",
     "DDIWEB_AGENT_SOCKET": f"{_SCRATCH}/agent.sock",
     "DDIWEB_REDIS_URL": f"unix://{_SCRATCH}/no-redis.sock",
