@@ -67,7 +67,7 @@ class AgentChannel:
                 connection.settimeout(self._timeout)
                 connection.connect(self._path)
                 # The agent may answer and close before it took all (a full house, a wrong uid).
-                with contextlib.suppress(BrokenPipeError):
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     connection.sendall(_HEAD.pack(len(body)) + body)
                 answer = _receive(connection)
         except OSError as error:

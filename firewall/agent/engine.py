@@ -8,7 +8,6 @@ old or the new ones, and the next start or apply converges.
 import contextlib
 import dataclasses
 import fcntl
-import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -18,17 +17,16 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.cutter import Cutter
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
-from firewall.agent.state import State
+from firewall.agent.state import State, still_revoked
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
-from firewall.ruleset.parse import Dump, SetDump
+from firewall.ruleset.parse import Dump, SetDump, token_packets
 from firewall.ruleset.pieces import TOO_LONG, active_slot, other_slot, pieces
 from firewall.ruleset.rules import AddressSet, Family
 from firewall.ruleset.types import Intent
 
 VERSIONS: tuple[Version, Version] = (4, 6)
 _ATTEMPTS = 3  # somebody may move the hook between a dump and a restore
-_SET_MARK = re.compile(r"--set-xmark 0x4([0-9a-f]{7})/0x7fffffff\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Engine:
                 raise Refused("rollback: no good ruleset is kept; apply one")
             intent = good.intent
             if self._state.current is not None:
-                intent = _still_revoked(intent, self._state.current.intent)
+                intent = still_revoked(intent, self._state.current.intent)
             return self._bring(intent, way_back=False)
 
     def restore(self) -> dict[str, Any] | None:
@@ -123,7 +121,7 @@ class Engine:
             lines = [line for one in view.differences.values() for line in one.lines()]
             report["in_force"] = view.right
             report["drift"] = (lines + [f"set {line}" for line in view.set_lines])[:200]
-            report["counters"] = _counters(view.dumps)
+            report["counters"] = token_packets(view.dumps.values())
         return report
 
     def _warnings(self) -> list[str]:
@@ -276,26 +274,3 @@ class Engine:
 def _same_kind(wanted: AddressSet, have: SetDump | None) -> None:
     if have is not None and have.type != wanted.type:
         raise Refused(f"set {wanted.name} exists as {have.type}; remove it with ipset destroy")
-
-
-def _still_revoked(intent: Intent, current: Intent) -> Intent:
-    """`intent` without the tokens that were revoked after it: a rollback never lets them in."""
-    revoked = set(current.revoked)
-    return dataclasses.replace(
-        intent,
-        tokens=tuple(token for token in intent.tokens if token.mark not in revoked),
-        revoked=tuple(revoked | (set(intent.revoked) - {t.mark for t in current.tokens})),
-    )
-
-
-def _counters(dumps: dict[Version, Dump]) -> dict[str, int]:
-    """Packets that carried each token, by mark, both families together."""
-    counted: dict[str, int] = {}
-    for dump in dumps.values():
-        for name, rules in dump.own.items():
-            for rule, packets in zip(rules, dump.packets[name], strict=True):
-                found = _SET_MARK.search(rule)
-                if found and "--string" in rule:
-                    mark = str(int(found[1], 16))
-                    counted[mark] = counted.get(mark, 0) + packets
-    return counted

@@ -3,6 +3,7 @@
 Each file is written whole or not at all (temporary file, fsync, rename, fsync of the folder).
 """
 
+import dataclasses
 import json
 import os
 import time
@@ -122,6 +123,17 @@ class State:
                 os.close(folder)
         except OSError as error:
             raise Failed(f"state: {name} can't be written: {error.strerror}") from None
+
+
+def still_revoked(intent: Intent, current: Intent) -> Intent:
+    """`intent` without the tokens that were revoked after it: a rollback never lets them in."""
+    revoked = set(current.revoked)
+    live = {token.mark for token in current.tokens}
+    return dataclasses.replace(
+        intent,
+        tokens=tuple(token for token in intent.tokens if token.mark not in revoked),
+        revoked=tuple(revoked | (set(intent.revoked) - live)),
+    )
 
 
 def _good(raw: Any) -> Good | None:

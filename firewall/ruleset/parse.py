@@ -34,6 +34,7 @@ from firewall.ruleset.rules import (
 OWN_CHAIN = re.compile(r"\ADDI(?:-IN|[ab]-[A-Za-z0-9]{1,22})\Z")
 OWN_SET = re.compile(r"\Addi-(?:vendor|ban|seen|cut)[46](?:-[0-9a-f]{12})?\Z")
 _COUNTED = re.compile(r"\A(?:\[(\d+):(\d+)\] )?-A (\S+) ?(.*)\Z")
+_TOKEN_MARK = re.compile(r"--set-xmark 0x4([0-9a-f]{7})/0x7fffffff\Z")
 _POLICY = re.compile(r"\A:(\S+) (\S+) \[\d+:\d+\]\Z")
 
 
@@ -110,6 +111,19 @@ def parse_sets(text: str) -> dict[str, SetDump]:
         name: SetDump(kind, options, frozenset(members[name]))
         for name, (kind, options) in headers.items()
     }
+
+
+def token_packets(dumps: Iterable[Dump]) -> dict[str, int]:
+    """Packets that carried each token, by its mark in decimal, all dumps together."""
+    counted: dict[str, int] = {}
+    for dump in dumps:
+        for name, rules in dump.own.items():
+            for rule, packets in zip(rules, dump.packets[name], strict=True):
+                found = _TOKEN_MARK.search(rule)
+                if found and "--string" in rule:
+                    mark = str(int(found[1], 16))
+                    counted[mark] = counted.get(mark, 0) + packets
+    return counted
 
 
 def parse_rule(text: str) -> Rule:

@@ -3,11 +3,28 @@
 Only the matches and targets that the token firewall uses exist, so nothing else can be rendered.
 `str()` of a value is its canonical text, exactly as iptables-save 1.8.9 prints it on both
 backends: a dump is compared with what was wanted line by line.
+
+Each text that a rule carries is checked once more here, where it becomes part of a line: a value
+that was forced past the intent's types ends here, not in the kernel.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+
+from firewall.ruleset.types import Invalid
+
+_NETWORK = re.compile(r"\A[0-9a-f:.]{2,45}/[0-9]{1,3}\Z")
+_SET = re.compile(r"\Addi-[a-z]{3,6}[46](-[0-9a-f]{12})?\Z")
+_CHAIN = re.compile(r"\ADDI(?:-IN|[ab]-[A-Za-z0-9]{1,22})\Z")
+_TOKEN_TEXT = re.compile(r"\Addi-[a-z2-7]{8}-[a-z2-7]{0,26}\Z")
+_EXPRESSION = re.compile(r"\A[0-9a-fx&>@=]{1,64}\Z")
+
+
+def _only(pattern: re.Pattern[str], text: object, what: str) -> None:
+    if not isinstance(text, str) or not pattern.match(text):
+        raise Invalid(what, "can not stand in a rule", "correct the value that it came from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +32,9 @@ class Source:
     """Packets from a network (canonical CIDR)."""
 
     network: str
+
+    def __post_init__(self) -> None:
+        _only(_NETWORK, self.network, "network")
 
     def __str__(self) -> str:
         return f"-s {self.network}"
@@ -38,8 +58,8 @@ class Port:
     source: int | None = None
 
     def __str__(self) -> str:
-        span = str(self.first) if self.first == self.last else f"{self.first}:{self.last}"
-        source = "" if self.source is None else f" --sport {self.source}"
+        span = f"{self.first:d}" if self.first == self.last else f"{self.first:d}:{self.last:d}"
+        source = "" if self.source is None else f" --sport {self.source:d}"
         return f"-p {self.protocol} -m {self.protocol}{source} --dport {span}"
 
 
@@ -50,7 +70,7 @@ class TcpPorts:
     ports: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"-p tcp -m multiport --dports {','.join(map(str, self.ports))}"
+        return f"-p tcp -m multiport --dports {','.join(f'{port:d}' for port in self.ports)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,9 @@ class InSet:
     """The source address is in an ipset."""
 
     name: str
+
+    def __post_init__(self) -> None:
+        _only(_SET, self.name, "set")
 
     def __str__(self) -> str:
         return f"-m set --match-set {self.name} src"
@@ -94,6 +117,9 @@ class U32:
 
     expression: str
 
+    def __post_init__(self) -> None:
+        _only(_EXPRESSION, self.expression, "u32")
+
     def __str__(self) -> str:
         return f'-m u32 --u32 "{self.expression}"'
 
@@ -110,6 +136,9 @@ class Holds:
 
     text: str
 
+    def __post_init__(self) -> None:
+        _only(_TOKEN_TEXT, self.text, "token")
+
     def __str__(self) -> str:
         return f'-m string --string "{self.text}" --algo kmp'
 
@@ -122,7 +151,7 @@ class Length:
     negate: bool = False
 
     def __str__(self) -> str:
-        return f"-m length {'! ' if self.negate else ''}--length 0:{self.most}"
+        return f"-m length {'! ' if self.negate else ''}--length 0:{self.most:d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +164,9 @@ class Icmp:
 
     def __str__(self) -> str:
         if self.version == 4:
-            return f"-p icmp -m icmp --icmp-type {self.type}"
+            return f"-p icmp -m icmp --icmp-type {self.type:d}"
         hops = " -m hl --hl-eq 255" if self.on_link else ""
-        return f"-p ipv6-icmp -m icmp6 --icmpv6-type {self.type}{hops}"
+        return f"-p ipv6-icmp -m icmp6 --icmpv6-type {self.type:d}{hops}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +177,7 @@ class Rate:
     burst: int
 
     def __str__(self) -> str:
-        return f"-m limit --limit {self.per_second}/sec --limit-burst {self.burst}"
+        return f"-m limit --limit {self.per_second:d}/sec --limit-burst {self.burst:d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +196,9 @@ class To:
 
     chain: str
     back: bool = False
+
+    def __post_init__(self) -> None:
+        _only(_CHAIN, self.chain, "chain")
 
     def __str__(self) -> str:
         return f"-{'j' if self.back else 'g'} {self.chain}"
@@ -189,6 +221,10 @@ class Remember:
 
     add: str
     remove: str
+
+    def __post_init__(self) -> None:
+        _only(_SET, self.add, "set")
+        _only(_SET, self.remove, "set")
 
     def __str__(self) -> str:
         return f"-j SET --add-set {self.add} src --exist --del-set {self.remove} src"
@@ -218,6 +254,9 @@ class Chain:
     name: str
     rules: tuple[Rule, ...]
 
+    def __post_init__(self) -> None:
+        _only(_CHAIN, self.name, "chain")
+
     @cached_property
     def lines(self) -> tuple[str, ...]:
         """The rules as text, without `-A NAME`; rendered once."""
@@ -233,6 +272,11 @@ class AddressSet:
     version: Literal[4, 6]
     timeout: int | None  # seconds
     members: tuple[str, ...] | None
+
+    def __post_init__(self) -> None:
+        _only(_SET, self.name, "set")
+        for member in self.members or ():
+            _only(_NETWORK, member, "network")
 
 
 @dataclass(frozen=True, slots=True)

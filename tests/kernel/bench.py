@@ -232,9 +232,8 @@ class Bench:
 
     def fresh(self) -> None:
         """Forget flows, proofs, foreign rules; apply the plain intent."""
-        for family in (4, 6):
-            for name in ("seen", "cut"):
-                self.run("ipset", "flush", f"ddi-{name}{family}", check=False)
+        lines = [f"flush ddi-{name}{family}" for family in (4, 6) for name in ("seen", "cut")]
+        self.run("ipset", "restore", text="\n".join([*lines, ""]), check=False)
         self.run("conntrack", "-F")
         self.apply()
         for family in (4, 6):

@@ -60,7 +60,7 @@ def receive(name: str, until: str, wait: float) -> list[list[Any]]:
     return found
 
 
-def connect(family: int, to: list[Any], source: str = "", wait: float = 0.5) -> str:
+def connect(family: int, to: list[Any], source: str = "", wait: float = 0.3) -> str:
     """What a TCP connect meets: open, refused or silence."""
     with socket.socket(_INET[family], socket.SOCK_STREAM) as made:
         made.settimeout(wait)

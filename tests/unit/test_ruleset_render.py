@@ -282,6 +282,30 @@ def test_a_preview_shows_rules_of_both_families_without_tokens() -> None:
     assert not any(token.value in whole for token in _tokens(3))
 
 
+@pytest.mark.parametrize(
+    "bad", ["\n-A INPUT -j ACCEPT", '"', "\x00", ",", "${SHELL(id)}", " ", "$(id)"]
+)
+@pytest.mark.parametrize("field", ["vendors", "bans", "management", "site_prefix", "tokens"])
+def test_a_value_forced_past_the_types_is_refused_by_the_renderer(field: str, bad: str) -> None:
+    intent = replace(PLAIN, tokens=_tokens(1))
+    if field == "tokens":
+        object.__setattr__(intent.tokens[0], "value", intent.tokens[0].value[:-1] + bad)
+    else:
+        value = getattr(intent, field)
+        forced = value[:-1] + bad if field == "site_prefix" else (f"203.0.113.0/2{bad}",)
+        object.__setattr__(intent, field, forced)
+    with pytest.raises(Invalid, match="can not stand in a rule"):
+        restore_text(build(intent, MANAGEMENT, 4))
+
+
+@pytest.mark.parametrize("field", ["sip_port", "rtp_first", "rtp_last"])
+def test_a_port_forced_to_a_text_is_not_rendered(field: str) -> None:
+    intent = replace(PLAIN)
+    object.__setattr__(intent, field, "5060 -j ACCEPT")
+    with pytest.raises((ValueError, TypeError)):
+        restore_text(build(intent, MANAGEMENT, 4))
+
+
 def _as_dump(text: str) -> str:
     """What iptables-save would print after a restore of `text` into an empty kernel."""
     return text.replace("-I INPUT 1 -j DDI-IN", "-A INPUT -j DDI-IN")
