@@ -130,8 +130,9 @@ class Holds:
 
     kmp, not bm: bm looks only within one piece of a packet's memory and misses a string that
     straddles an edge, of an IP fragment or of a network card's buffer; kmp finds it at each
-    offset. Figures for one check of a 463-byte REGISTER: kmp 0.8 us, bm 0.2 us, so an outsider,
-    who meets one such check, pays 0.6 us more for it.
+    offset. Measured with 463-byte REGISTERs: a stranger's whole way through the rules costs 3.2 us
+    with kmp and 2.1 us with bm on nft, 0.6 and 0 us on legacy, whether there are 10 or 10,000
+    tokens; one who knows the site prefix costs 17 to 26 us instead of 5 to 7.
     """
 
     text: str
