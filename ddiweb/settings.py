@@ -182,7 +182,7 @@ REST_KNOX = {
     "TOKEN_MODEL": "api.ApiToken",
     "TOKEN_PREFIX": "ddiweb_",
 }
-KNOX_TOKEN_MODEL = "api.ApiToken"
+KNOX_TOKEN_MODEL = "api.ApiToken"  # noqa: S105 - a model, no password
 # knox's own table would never be used, and would keep PostgreSQL from emptying the users' one.
 MIGRATION_MODULES = {"knox": None}
 SPECTACULAR_SETTINGS = {

@@ -1,6 +1,6 @@
 """API tokens in the panel: seen and revoked here, made by ``manage.py apitoken create``."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -14,7 +14,7 @@ class ApiTokenAdmin(TitledAdmin):
     """A list to delete from. Its keys are hashes, so there is nothing more to show of a token."""
 
     list_display = ("name", "user", "read_only", "created", "last_used_at", "expiry")
-    list_display_links: ClassVar[Any] = None
+    list_display_links = None
     list_filter = ("read_only",)
     search_fields = ("name", "user__username")
     list_select_related = ("user",)
