@@ -76,9 +76,9 @@ class DeployingAdmin(PlainFields, TitledAdmin):
     #: Fields that can't be changed once the object is there.
     fixed: Sequence[str] = ()
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Show ``fixed`` as text on an existing object."""
-        shown = list(super().get_readonly_fields(request, obj))
+        shown: list[str] = list(super().get_readonly_fields(request, obj))
         return [*shown, *self.fixed] if obj is not None else shown
 
     def node_ids(self, obj: Any) -> Iterable[int]:

@@ -45,7 +45,7 @@ class CidrField(OneLineField):
 class SecretField(OneLineField):
     """A secret that goes in and never comes out: blank means “as it is”.
 
-    The form's ``clean_<name>`` puts the stored value back (see ``SecretsMixin``).
+    The form's ``clean_<name>`` puts the stored value back (see ``SecretForm``).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -105,13 +105,10 @@ class BoxList(OwnTemplate, forms.CheckboxSelectMultiple):
     template_name = "widgets/box_list.html"
 
 
-class SecretsMixin:
+class SecretForm(forms.ModelForm):
     """Keeps what is stored in the fields ``secrets`` when they are left blank."""
 
     secrets: Sequence[str] = ()
-    fields: dict[str, forms.Field]
-    initial: dict[str, Any]
-    instance: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -67,9 +67,9 @@ class PeerAdmin(DeployingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
         """Peers with their tokens and whether their phone is there."""
-        return super().get_queryset(request).prefetch_related("tokens").annotate(
-            here=is_registered()
-        )  # fmt: skip
+        peers: QuerySet[Peer] = super().get_queryset(request).prefetch_related("tokens")
+        known: QuerySet[Peer] = peers.annotate(here=is_registered())
+        return known
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """A new peer has no password yet to be replaced."""

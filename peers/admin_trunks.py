@@ -54,8 +54,9 @@ class TrunkAdmin(DeployingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trunk]:
         """Trunks with their networks and the count of their numbers."""
-        trunks = super().get_queryset(request).prefetch_related("networks")
-        return trunks.annotate(numbers_count=Count("numbers", distinct=True))
+        trunks: QuerySet[Trunk] = super().get_queryset(request).prefetch_related("networks")
+        counted: QuerySet[Trunk] = trunks.annotate(numbers_count=Count("numbers", distinct=True))
+        return counted
 
     @admin.display(description="networks")
     def addresses(self, trunk: Trunk) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from ddiweb.form_fields import OneLineField, OrderedChoiceField, SecretField, SecretsMixin
+from ddiweb.form_fields import OneLineField, OrderedChoiceField, SecretField, SecretForm
 from peers import rules
 from peers.choices import Codec
 from peers.models import Peer, Trunk, TrunkNetwork, new_password
@@ -13,7 +13,7 @@ from peers.models import Peer, Trunk, TrunkNetwork, new_password
 CODECS_HELP = "The first one that both sides know is used. Move the better ones up."
 
 
-class SipAccountForm(SecretsMixin, forms.ModelForm):
+class SipAccountForm(SecretForm):
     """What trunks and peers share: a node, a username, a password and codecs."""
 
     secrets = ("password",)

@@ -41,9 +41,8 @@ class RotationForm(forms.Form):
 
 def note(request: HttpRequest, peers: list[Peer], text: str) -> None:
     """Write who did what into the log that the object's history shows."""
-    LogEntry.objects.log_actions(
-        request.user.pk, Peer.objects.filter(pk__in=[peer.pk for peer in peers]), CHANGE, text
-    )
+    rows = Peer.objects.filter(pk__in=[peer.pk for peer in peers])
+    LogEntry.objects.log_actions(int(request.user.pk or 0), rows, CHANGE, text)
 
 
 def ask(

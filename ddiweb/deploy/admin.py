@@ -55,7 +55,9 @@ class NodeAdmin(DeployingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
         """Nodes with the count of their phones."""
-        return super().get_queryset(request).annotate(peers_count=Count("peers"))
+        nodes: QuerySet[Node] = super().get_queryset(request)
+        counted: QuerySet[Node] = nodes.annotate(peers_count=Count("peers"))
+        return counted
 
     def node_ids(self, obj: Any) -> Iterable[int]:
         """Itself."""

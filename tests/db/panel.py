@@ -1,0 +1,125 @@
+"""What a browser would send to the panel, as short as a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.states import State
+from peers.models import Number, Peer, Trunk
+
+#: Anything that somebody could hope to smuggle into a file, AMI or the kernel.
+HOSTILE = {
+    "newline": "Ada\n-A INPUT -j ACCEPT",
+    "trailing newline": "Ada\n",
+    "carriage return": "Ada\rAction: DBPut",
+    "quote": 'Ada" quoted',
+    "variable": "${SHELL(id)}",
+    "comma": "Ada,Dial(x)",
+    "nul": "Ada\x00",
+    "semicolon": "Ada;x",
+    "separator": "Ada\u2028x",
+}
+
+
+def person(name: str = "root", *, superuser: bool = True, may: Sequence[str] = ()) -> User:
+    """A member of staff; without a password, because hashing one takes longer than a test."""
+    made = User.objects.create(username=name, password="!", is_staff=True, is_superuser=superuser)
+    for permission in may:
+        label, codename = permission.split(".")
+        made.user_permissions.add(
+            Permission.objects.get(content_type__app_label=label, codename=codename)
+        )
+    return User.objects.get(pk=made.pk)
+
+
+def client(user: User | None = None) -> Client:
+    browser = Client()
+    browser.force_login(user or person(), backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+def pending(node: Node | None = None) -> list[Deployment]:
+    rows = Deployment.objects.filter(state=State.PENDING)
+    return list(rows.filter(node=node) if node else rows)
+
+
+def settle() -> None:
+    """Forget what the set-up of a test asked for."""
+    Deployment.objects.all().delete()
+
+
+def node_form(**over: Any) -> dict[str, Any]:
+    return {
+        "slug": "london", "name": "London", "realm": "ddiweb", "public_ipv4": "203.0.113.10",
+        "public_ipv6": "", "sip_port": "5060", "rtp_first": "10000", "rtp_last": "20000",
+    } | over  # fmt: skip
+
+
+def peer_form(node: Node, **over: Any) -> dict[str, Any]:
+    return {
+        "node": node.pk, "name": "Ada mobile", "owner": "", "username": "ada", "password": "",
+        "enabled": "on", "codecs": ["opus", "alaw"],
+    } | over  # fmt: skip
+
+
+def networks(*rows: tuple[int | None, str], prefix: str = "networks") -> dict[str, Any]:
+    """The inline of a trunk: (id of the row or None, CIDR) each."""
+    data: dict[str, Any] = {
+        f"{prefix}-TOTAL_FORMS": len(rows),
+        f"{prefix}-INITIAL_FORMS": sum(pk is not None for pk, _ in rows),
+    }
+    for index, (pk, cidr) in enumerate(rows):
+        data |= {f"{prefix}-{index}-id": pk or "", f"{prefix}-{index}-cidr": cidr}
+        data[f"{prefix}-{index}-note"] = ""
+    return data
+
+
+def trunk_form(node: Node, *rows: tuple[int | None, str], **over: Any) -> dict[str, Any]:
+    return {
+        "node": node.pk, "name": "Vendor", "enabled": "on", "host": "", "port": "5060",
+        "username": "", "password": "", "codecs": ["alaw", "ulaw"], "qualify": "on",
+    } | networks(*rows) | over  # fmt: skip
+
+
+def step(
+    peers: Sequence[Peer] = (), *, pk: int | None = None, place: int | str = "",
+    kind: str = "ring", delete: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    data: dict[str, Any] = {
+        "id": pk or "", "place": place, "kind": kind, "timeout": "20", "cause": "busy",
+        "peers": [peer.pk for peer in peers],
+    }  # fmt: skip
+    return data | ({"DELETE": "on"} if delete else {})
+
+
+def number_form(trunk: Trunk, *steps: dict[str, Any], **over: Any) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "trunk": trunk.pk, "e164": "+442079460123", "label": "London", "enabled": "on",
+        "steps-TOTAL_FORMS": len(steps),
+        "steps-INITIAL_FORMS": sum(bool(entry["id"]) for entry in steps),
+    }  # fmt: skip
+    for index, entry in enumerate(steps):
+        data |= {f"steps-{index}-{name}": value for name, value in entry.items()}
+    return data | over
+
+
+def route(number: Number) -> list[tuple[int, str, list[str]]]:
+    """The stored route: position, kind, usernames."""
+    return [
+        (row.position, row.kind, sorted(peer.username for peer in row.peers.all()))
+        for row in number.steps.all()
+    ]
+
+
+def faults(response: Any) -> str:
+    """Every message of a refused form; empty if it was accepted."""
+    if response.status_code == 302:
+        return ""
+    context = response.context
+    found = [str(context["adminform"].form.errors)]
+    for inline in context["inline_admin_formsets"]:
+        found += [str(inline.formset.errors), str(inline.formset.non_form_errors())]
+    return "\n".join(found)
