@@ -1,0 +1,152 @@
+"""Every page: nothing is complained of, nothing is cut off, wide and narrow, light and dark."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Panel, Visit
+
+pytestmark = pytest.mark.browser
+FILL = """
+from django.utils import timezone
+from ddiweb.deploy.models import *
+from ddiweb.live.models import *
+from peers import services
+from tests import factories
+node = factories.node(slug="london", name="London")
+peers = [factories.peer(node) for _ in range(12)]
+for peer in peers:
+    services.peer_created(peer)
+trunk = factories.trunk(node, "203.0.113.20/32", "2001:db8:113::20/128")
+factories.number(trunk, "+442079460123", *peers[:3], label="London office")
+factories.management(node, "198.51.100.0/28")
+now = timezone.now()
+Contact.objects.create(node=node, endpoint=peers[0].key, uri="sip:x", seen_at=now,
+    address="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:51234", user_agent="U" * 200)
+Call.objects.create(node=node, unique_id="1", started_at=now, caller="+447700900123",
+    number="442079460123", disposition="ANSWERED", billed_seconds=65)
+SecurityEvent.objects.create(node=node, at=now, kind="InvalidPassword", account="a" * 80)
+Deployment.objects.all().delete()
+Deployment.objects.create(node=node, generation=1, reason="x" * 200, state="failed",
+    started_at=now, finished_at=now, error="e" * 300,
+    log=[{"at": now.isoformat(timespec="milliseconds"), "state": "failed", "text": "t" * 200}],
+    plan={"realtime": ["+ " + "r" * 300], "firewall": ["- " + "f" * 300]})
+"""
+PAGES = [
+    "/", "/peers/peer/", "/peers/peer/add/", "/peers/peer/1/change/", "/peers/peer/1/delete/",
+    "/peers/peer/1/history/", "/peers/trunk/", "/peers/trunk/add/", "/peers/trunk/1/change/",
+    "/peers/number/", "/peers/number/add/", "/peers/number/1/change/", "/peers/token/",
+    "/peers/token/1/change/", "/deploy/node/", "/deploy/node/add/", "/deploy/node/1/change/",
+    "/deploy/node/1/plan/", "/deploy/deployment/", "/deploy/deployment/LAST/change/",
+    "/firewall/managementnetwork/", "/firewall/managementnetwork/1/change/", "/live/contact/",
+    "/live/contact/1/change/", "/live/call/", "/live/securityevent/", "/auth/user/",
+    "/auth/user/add/", "/auth/user/1/change/", "/auth/group/add/", "/password_change/",
+]  # fmt: skip
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+WINDOWS = [
+    pytest.param({}, id="wide"),
+    pytest.param({"color_scheme": "dark"}, id="dark"),
+    pytest.param(PHONE, id="phone"),
+]
+
+
+@pytest.fixture(scope="module")
+def last(panel: Panel) -> str:
+    """Fill the panel; the newest deployment's number."""
+    panel.manage("shell", "-v0", "-c", FILL)
+    text = "import json; print(json.dumps(Deployment.objects.first().pk))"
+    command = f"from ddiweb.deploy.models import Deployment; {text}"
+    return str(json.loads(panel.manage("shell", "-v0", "-c", command)))
+
+
+@pytest.mark.parametrize("visit", WINDOWS, indirect=True)
+def test_no_page_makes_the_browser_complain_or_scroll_sideways(last: str, visit: Visit) -> None:
+    faults = []
+    for path in PAGES:
+        page = visit.page
+        reply = page.goto(visit.panel.url + path.replace("LAST", last))
+        assert reply is not None
+        if reply.status != 200:
+            faults.append(f"{path}: {reply.status}")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            faults.append(f"{path}: wider than the window")
+    assert [*faults, *visit.complaints] == []
+
+
+BRIGHTNESS = """selector => {
+  const rgb = getComputedStyle(document.querySelector(selector)).backgroundColor;
+  const [r, g, b] = rgb.match(/[0-9.]+/g).map(Number);
+  return (r * 299 + g * 587 + b * 114) / 1000;
+}"""
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
+def test_a_dark_system_gets_dark_pages(last: str, visit: Visit) -> None:
+    page = visit.go("/")
+    assert page.evaluate(BRIGHTNESS, "body") < 60
+    assert page.evaluate(BRIGHTNESS, ".card") < 60
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
+def test_light_can_be_chosen_on_a_dark_system(last: str, visit: Visit) -> None:
+    page = visit.go("/")
+    page.click(".theme-toggle")
+    assert page.evaluate(BRIGHTNESS, "body") > 200
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True)
+def test_the_menu_is_there_on_a_phone(last: str, visit: Visit) -> None:
+    page = visit.go("/")
+    page.tap("#panel-nav >> text=Numbers")
+    page.wait_for_url("**/peers/number/")
+
+
+def test_the_dashboard_renews_itself(last: str, visit: Visit) -> None:
+    page = visit.go("/")
+    visit.panel.manage(
+        "shell", "-v0", "-c",
+        "from tests import factories; from ddiweb.deploy.models import Node; "
+        "factories.peer(Node.objects.get(slug='london'), name='Newcomer', username='newcomer')",
+    )  # fmt: skip
+    expect(page.locator(".tile").first).to_contain_text("of 13", timeout=15_000)
+
+
+def test_the_dashboard_says_when_it_is_old(last: str, visit: Visit) -> None:
+    page = visit.go("/")
+    page.route("**/board/", lambda route: route.abort())
+    expect(page.locator(".stale-note")).to_be_visible(timeout=20_000)
+
+
+def test_a_deployment_page_follows_its_deployment(last: str, visit: Visit) -> None:
+    visit.panel.manage(
+        "shell", "-v0", "-c",
+        "from ddiweb.deploy.models import *; Deployment.objects.create("
+        "node=Node.objects.get(slug='london'), generation=2, reason='followed')",
+    )  # fmt: skip
+    page = visit.go("/deploy/deployment/")
+    page.click("#result_list tbody tr:first-child th a")
+    expect(page.locator(".card .pill").first).to_have_text("pending")
+    visit.panel.manage(
+        "shell", "-v0", "-c",
+        "from ddiweb.deploy.models import *; from django.utils import timezone; "
+        "Deployment.objects.filter(reason='followed').update("
+        "state='done', finished_at=timezone.now())",
+    )  # fmt: skip
+    expect(page.locator(".card .pill").first).to_have_text("done", timeout=15_000)
+
+
+def test_a_policy_violation_would_be_seen(last: str, visit: Visit) -> None:
+    """The other tests believe the console; so it must speak up."""
+    page = visit.go("/")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color:red\">x</p>')")
+    page.wait_for_timeout(200)
+    assert any("Content Security Policy" in said for said in visit.complaints)
+
+
+@pytest.mark.parametrize("name", ["peer", "trunk", "number"])
+def test_a_refused_form_shows_what_is_wrong(last: str, visit: Visit, name: str) -> None:
+    page = visit.go(f"/peers/{name}/add/")
+    page.click("input[name=_save]")
+    expect(page.locator(".errornote")).to_be_visible()
+    assert page.locator(".errorlist li").count() >= 1
