@@ -56,17 +56,12 @@ class Change:
         actions: list[Action] = []
         if any(row.as_dict()["contact"] for row in self.touched("ps_aors")):
             actions.append(Reload("res_pjsip.so"))
-        if self._registrations_touched():
+        if self.touched("ps_registrations"):
             actions.append(Reload("res_pjsip_outbound_registration.so"))
         for row in self.deletes:
             if row.table == "ps_aors" and not row.as_dict()["contact"]:
                 actions.append(RemoveContacts(row.id))
         return tuple(actions)
-
-    def _registrations_touched(self) -> bool:
-        if self.touched("ps_registrations"):
-            return True
-        return any(not row.as_dict()["realm"] for row in self.touched("ps_auths"))
 
     def lines(self) -> tuple[str, ...]:
         """Return the change for people, a line a row or column, secrets redacted."""
