@@ -16,7 +16,7 @@ setup-dev:
 	@$(PYTHON) lab/bootstrap.py --dev
 
 run: setup ## start the panel, Redis, a worker and a sandbox PBX; Ctrl-C stops all of it
-	@DDIWEB_DIES_WITH_PARENT=1 $(VENV) -m lab.sandbox
+	@exec env DDIWEB_DIES_WITH_PARENT=1 $(VENV) -m lab.sandbox
 
 call: ## beside `make run`: a phone registers, the vendor calls it, both hear the other
 	@$(PYTHON) lab/bootstrap.py --only pjsua2-python

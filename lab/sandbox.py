@@ -30,6 +30,7 @@ from lab.world import available as world_available
 
 NO_NAMESPACES = "DDIWEB_NO_NAMESPACES"
 BOUND = "DDIWEB_DIES_WITH_PARENT"
+SLOW_TO_STOP = ("worker", "beat", "web", "watch")
 SETTLE_SECONDS = 30.0
 CHECK_SECONDS = 5.0
 #: The sweep, every 10 s, is the worker's heartbeat: silence of this many seconds is a hang.
@@ -97,10 +98,10 @@ class Sandbox:
 
         def end(_number: int, _frame: FrameType | None) -> None:
             self.ending = True
+            self.supervisor.end()
             if self.starting:
                 self.starting = False
                 raise Ended
-            self.supervisor.end()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, end)
@@ -130,6 +131,8 @@ class Sandbox:
         return made
 
     def _step(self, name: str, work: Callable[[], object]) -> None:
+        if self.ending:  # Ended may be lost: Python swallows what is raised in some of its hooks
+            raise Ended
         started = time.monotonic()
         work()
         say(f"{name:<18} {time.monotonic() - started:5.1f} s")
@@ -189,6 +192,10 @@ class Sandbox:
         self.starting = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        for name in SLOW_TO_STOP:
+            # Together, not one after the other; Redis stays until they have ended.
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                os.kill(self.supervisor.pid(name), signal.SIGTERM)
         with self.stack:
             self.supervisor.stop()
 
