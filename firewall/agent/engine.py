@@ -81,10 +81,13 @@ class Engine:
             return self._bring(intent, way_back=False)
 
     def restore(self) -> dict[str, Any] | None:
-        """Bring the last good intent into force again (start, boot); None if there is none."""
+        """Bring the last good intent into force again (start, boot); None if there is none.
+
+        Here rules of the other backend are no reason to refuse: without ours the host stood open.
+        """
         with self._alone():
             good = self._state.current
-            return self._bring(good.intent) if good else None
+            return self._bring(good.intent, mixed=True) if good else None
 
     def plan(self, intent: Intent) -> list[str]:
         """What `apply` would change, for a person, tokens redacted."""
@@ -136,9 +139,12 @@ class Engine:
             warnings.append("rules of the other iptables backend can't be read")
         return warnings
 
-    def _bring(self, intent: Intent, *, way_back: bool = True) -> dict[str, Any]:
+    def _bring(
+        self, intent: Intent, *, way_back: bool = True, mixed: bool = False
+    ) -> dict[str, Any]:
         before = self._look(intent)
-        self._refuse_mixed()
+        if not mixed:
+            self._refuse_mixed()
         if not before.right:
             self._state.stage(intent, way_back=way_back)
             self._change(intent, before)

@@ -87,10 +87,11 @@ class Hands:
         assert answer["ok"], answer
         return answer["value"]
 
-    def udp(self, family: int, address: str = "", port: int = 0) -> "Socket":
-        """A UDP socket there."""
+    def udp(self, family: int, address: str = "", port: int = 0, options: bytes = b"") -> "Socket":
+        """A UDP socket there; `options` is sent as IPv6 destination options."""
         name = f"s{next(_numbers)}"
-        found = self.do("bind", name=name, family=family, address=address, port=port)
+        extra = {"options": base64.b64encode(options).decode()} if options else {}
+        found = self.do("bind", name=name, family=family, address=address, port=port, **extra)
         return Socket(self, name, found)
 
     def end(self) -> None:

@@ -16,12 +16,14 @@ _SOCKETS: dict[str, socket.socket] = {}
 _INET = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-def bind(name: str, family: int, address: str = "", port: int = 0) -> int:
-    """Open a UDP socket; returns its port."""
+def bind(name: str, family: int, address: str = "", port: int = 0, options: str = "") -> int:
+    """Open a UDP socket; returns its port. `options`: an IPv6 destination options header."""
     made = socket.socket(_INET[family], socket.SOCK_DGRAM)
     if family == 6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
+    if options:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, base64.b64decode(options))
     made.bind((address, port))
     _SOCKETS[name] = made
     found: int = made.getsockname()[1]

@@ -160,6 +160,19 @@ def test_rules_of_the_other_backend_are_refused_with_a_remedy(bench: Bench) -> N
         bench.run(other, "-F", "INPUT")
 
 
+def test_rules_of_the_other_backend_do_not_keep_ours_out_at_boot(bench: Bench) -> None:
+    other = "iptables-legacy" if bench.backend == "nft" else "iptables-nft"
+    before = bench.rules()
+    bench.kill_agent()
+    bench.run(bench.tables(4, "restore"), text="*filter\nCOMMIT\n")
+    bench.run(other, "-A", "INPUT", "-s", "198.51.100.1/32", "-j", "DROP")
+    try:
+        bench.start_agent()
+        assert bench.rules() == before
+    finally:
+        bench.run(other, "-F", "INPUT")
+
+
 def test_a_lower_fence_is_refused(bench: Bench) -> None:
     fence = bench.fence()
     bench.channel.apply(intent(generation=5), fence)

@@ -50,23 +50,29 @@ def _send(bench: Bench, data: bytes) -> dict[str, Any]:
         return answer
 
 
-@pytest.mark.parametrize("bad", HOSTILE, ids=repr)
 @pytest.mark.parametrize("field", ["token", "site_prefix", "vendors", "bans", "management"])
-def test_a_hostile_text_never_reaches_the_kernel(bench: Bench, field: str, bad: str) -> None:
+def test_a_hostile_text_never_reaches_the_kernel(bench: Bench, field: str) -> None:
     before = bench.rules()
-    for place in ("start", "middle", "end"):
-        raw = intent().to_json()
-        plain = raw["tokens"][0]["value"] if field == "token" else "203.0.113.0/24"
-        plain = raw["site_prefix"] if field == "site_prefix" else plain
-        cut = {"start": 0, "middle": len(plain) // 2, "end": len(plain)}[place]
-        value = plain[:cut] + bad + plain[cut:]
-        if field == "token":
-            raw["tokens"][0]["value"] = value
-        else:
-            raw[field] = value if field == "site_prefix" else [value]
-        error = _ask(bench, raw)["error"]
-        assert error["kind"] == "refused" and error["field"] and ";" in error["message"]
-    assert bench.rules() == before
+    errors = [
+        _ask(bench, _forged(field, bad, part))["error"] for bad in HOSTILE for part in (0, 1, 2)
+    ]
+    named = [error for error in errors if error["kind"] == "refused" and error["field"]]
+    assert (len(named), bench.rules()) == (len(HOSTILE) * 3, before)
+    assert all(";" in error["message"] for error in named)
+
+
+def _forged(field: str, bad: str, part: int) -> dict[str, Any]:
+    """The plain intent with `bad` at the start, in the middle or at the end of a field."""
+    raw = intent().to_json()
+    plain = raw["tokens"][0]["value"] if field == "token" else "203.0.113.0/24"
+    plain = raw["site_prefix"] if field == "site_prefix" else plain
+    cut = len(plain) * part // 2
+    value = plain[:cut] + bad + plain[cut:]
+    if field == "token":
+        raw["tokens"][0]["value"] = value
+    else:
+        raw[field] = value if field == "site_prefix" else [value]
+    return raw
 
 
 @pytest.mark.parametrize(

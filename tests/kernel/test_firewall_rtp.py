@@ -93,6 +93,17 @@ def test_the_rules_alone_cut_a_revoked_flow(bench: Bench, family: int) -> None:
     assert (bench.arrived(family), "conntrack" in said[0]) == ([], True)
 
 
+def test_one_flow_among_many_revoked_tokens_is_cut(bench: Bench, family: int) -> None:
+    phone = bench.hands["attacker"].udp(family, PHONE[family])
+    phone.send(register(FIRST), SRV[family], SIP)
+    phone.send(VOICE, SRV[family], RTP)
+    assert len(bench.arrived(family)) == 1 and bench.arrived(family, "rtp") == [VOICE]
+    bench.apply(tokens=(token(2),), revoked=(1, *range(3, 90)))
+    phone.send(b"\r\n\r\n", SRV[family], SIP)
+    phone.send(VOICE, SRV[family], RTP)
+    assert bench.arrived(family) + bench.arrived(family, "rtp") == []
+
+
 def test_the_rtp_of_a_revoked_phone_is_cut_and_stays_cut(bench: Bench, family: int) -> None:
     phone = bench.hands["attacker"].udp(family, PHONE[family])
     phone.send(register(FIRST), SRV[family], SIP)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab.tools import tool
 from tests.kernel.bench import (
     PHONE,
     SIP,
@@ -134,6 +135,30 @@ def test_an_unmarked_reply_flow_passes_responses_only(bench: Bench, family: int)
     stranger.send(b"INVITE sip:1 SIP/2.0\r\n\r\n", SRV[family], SIP)
     stranger.send(RESPONSE, SRV[family], SIP)
     assert bench.arrived(family) == [RESPONSE]
+
+
+def test_an_ipv6_extension_header_does_not_disguise_a_request_as_a_response(bench: Bench) -> None:
+    """Its bytes lie where a response's first word would: at 48 from the IP header."""
+    header = bytes([0, 1, 0x1E, 12]) + b"\x00" * 4 + b"SIP/" + b"\x00" * 4
+    stranger = bench.hands["attacker"].udp(6, STRANGER[6], options=header)
+    bench.sip[6].send(b"OPTIONS sip:x SIP/2.0\r\n\r\n", STRANGER[6], stranger.port)
+    stranger.send(b"INVITE sip:1 SIP/2.0\r\n\r\n", SRV[6], SIP)
+    assert bench.arrived(6) == []
+
+
+def test_an_ipv6_extension_header_does_not_keep_a_token_out(bench: Bench) -> None:
+    header = bytes([0, 1, 0x1E, 12]) + b"\x00" * 12
+    phone = bench.hands["attacker"].udp(6, PHONE[6], options=header)
+    phone.send(register(FIRST), SRV[6], SIP)
+    assert len(bench.arrived(6)) == 1
+
+
+def test_neighbour_discovery_passes(bench: Bench) -> None:
+    ip = tool("ip")
+    for name in ("srv", "vendor"):
+        bench.world.run(name, ip.line("-6", "neigh", "flush", "dev", "eth0"), env=ip.env)
+    bench.vendor[6].send(b"INVITE sip:1 SIP/2.0\r\n\r\n", SRV[6], SIP)
+    assert len(bench.sip[6].receive(wait=3.0, until=b"INVITE sip:1 SIP/2.0\r\n\r\n")) == 0
 
 
 def test_packets_with_a_token_are_counted_by_its_mark(bench: Bench, family: int) -> None:
