@@ -141,7 +141,8 @@ class Stack:
         return int((self.folder / "run" / f"{name}.pid").read_text())
 
     def kill(self, name: str) -> None:
-        """kill -9 one service, by its pid."""
+        """kill -9 one service, by its pid; waits for one that is just being started again."""
+        wait_until((self.folder / "run" / f"{name}.pid").exists, 10, f"{name} runs")
         pid = self.pid(name)
         begun = start_time(pid)
         with contextlib.suppress(ProcessLookupError):

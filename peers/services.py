@@ -153,7 +153,7 @@ def token_seen(token: Token, at: datetime) -> bool:
         Token.objects.filter(pk=token.pk, state__in=LIVE_TOKEN_STATES).update(seen_at=at)
         return False
     Token.objects.filter(
-        peer_id=token.peer_id, pk__lt=token.pk,
+        peer=token.peer, pk__lt=token.pk,
         state__in=[TokenState.ISSUED, TokenState.CURRENT],
     ).update(state=TokenState.RETIRING)  # fmt: skip
     return True

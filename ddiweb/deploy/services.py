@@ -112,11 +112,14 @@ def return_to_pending(row: Deployment, why: str, *, delay: float) -> int:
         return mine.update(state=State.SUPERSEDED, finished_at=now, error="", log=[*row.log, entry])
 
 
-def sweep() -> dict[str, int]:
-    """Find what Redis or a dead worker lost, and send it again."""
+def sweep(resend_after: float = RESEND_AFTER) -> dict[str, int]:
+    """Find what Redis or a dead worker lost, and send it again.
+
+    ``resend_after``: seconds since a task was sent, after which it counts as lost.
+    """
     found = {"lost": release_lost(), "resent": 0, "missing": 0}
     now = timezone.now()
-    stale = Q(enqueued_at__isnull=True) | Q(enqueued_at__lt=now - timedelta(seconds=RESEND_AFTER))
+    stale = Q(enqueued_at__isnull=True) | Q(enqueued_at__lt=now - timedelta(seconds=resend_after))
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     for pk in Deployment.objects.filter(stale & due, state=State.PENDING).values_list(
         "pk", flat=True

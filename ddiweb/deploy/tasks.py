@@ -65,4 +65,5 @@ def check_drift(node_id: int) -> None:
 def sweep_at_start(**_: object) -> None:
     """A worker that comes back looks at once for what its predecessor left."""
     heartbeat.note(heartbeat.worker_name(settings.NODE), "started")
-    log.info("worker ready: %s", services.sweep())
+    # What its predecessor had taken from Redis is lost with it: a second copy does no harm.
+    log.info("worker ready: %s", services.sweep(resend_after=0))
