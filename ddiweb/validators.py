@@ -46,6 +46,21 @@ def realtime_text(value: str) -> None:
             )
 
 
+def vendor_password(value: str) -> None:
+    """Refuse what the realtime drivers or Asterisk would not carry as it is in a secret.
+
+    A vendor chooses this password, so more is allowed than in a name; the value is never repeated.
+    """
+    plain_text(value)
+    for part in (*";^,\"'\\`", "${", "$["):
+        if part in value:
+            raise ValidationError(
+                f"holds {part!r}, which Asterisk could read as more than text; "
+                "ask the vendor for another password",
+                code="forbidden_character",
+            )
+
+
 @deconstructible
 class Pattern:
     """Accept only what matches ``expression`` from the first to the last character."""

@@ -80,7 +80,7 @@ class Trunk(models.Model):
         validators=[validators.vendor_username],
         help_text="The account name that the vendor gave you. Not needed without registration.",
     )
-    password = EncryptedTextField(blank=True, validators=[validators.realtime_text])
+    password = EncryptedTextField(blank=True, validators=[validators.vendor_password])
     codecs = models.JSONField(default=trunk_codecs, validators=[known_codecs])
     qualify = models.BooleanField(
         "watch the vendor",
@@ -145,7 +145,7 @@ class Peer(models.Model):
     name = models.CharField(
         max_length=80,
         validators=[validators.realtime_text],
-        help_text="Whose phone this is, such as “Ada, mobile”. Shown on calls.",
+        help_text="Whose phone this is, such as “Ada mobile”. Shown on calls.",
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -27,7 +27,7 @@ def refuse(field: str, fault: str, remedy: str) -> Refused:
 def row_text(field: str, value: str) -> str:
     """Return ``value`` if both realtime drivers and Asterisk read it as it is.
 
-    Raises Refused for ``;``, ``^``, control characters and blanks at either end.
+    Raises Refused for ``;``, ``^``, ``${``, ``$[``, control characters and blanks at either end.
     """
     for character in value:
         if unicodedata.category(character) in _CONTROL:
@@ -38,6 +38,10 @@ def row_text(field: str, value: str) -> str:
             )
         if character in ";^":
             raise refuse(field, f"holds {character!r}", "Asterisk would split it there: remove it")
+    for opening in ("${", "$["):
+        if opening in value:
+            # Looked-up values are not substituted (proved); no row needs to count on that.
+            raise refuse(field, f"holds {opening!r}", "it would begin a variable: remove it")
     if value != value.strip():
         raise refuse(field, "begins or ends with a blank", "remove the blank")
     return value

@@ -1,0 +1,102 @@
+"""Values forced past the forms, straight into the database: CHECKs or renderers stop them."""
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import Model
+
+from ddiweb.deploy.errors import Refused
+from ddiweb.deploy.models import Node
+from ddiweb.deploy.registry import PATHS
+from ddiweb.fields import EncryptedTextField
+from firewall import snapshot as rules
+from firewall.models import ManagementNetwork
+from peers import services
+from peers.models import Number, Peer, Token, Trunk, TrunkNetwork
+from peers.realtime import snapshot as facts
+from peers.realtime.render import render
+from tests import factories
+
+pytestmark = [pytest.mark.db, pytest.mark.django_db]
+
+HOSTILE = {
+    "newline": "x\n-A INPUT -j ACCEPT",
+    "quote": 'x"; Action: Command',
+    "variable": "${SHELL(id)}",
+    "comma": "x,0.0.0.0/0",
+    "nul": "x\0y",
+}
+PLACES = [
+    (Node, "realm"),
+    (Node, "site_prefix"),
+    (Trunk, "host"),
+    (Trunk, "username"),
+    (Trunk, "password"),
+    (TrunkNetwork, "cidr"),
+    (Number, "e164"),
+    (Number, "label"),
+    (Peer, "name"),
+    (Peer, "username"),
+    (Token, "value"),
+    (ManagementNetwork, "cidr"),
+]
+#: Text that reaches Asterisk as it is, and in which this character is only a character.
+HARMLESS = {("password", "comma"), ("password", "quote")}
+
+
+@pytest.fixture
+def node() -> Node:
+    made = factories.node()
+    phone = factories.peer(made)
+    services.peer_created(phone)
+    vendor = factories.trunk(
+        made, "203.0.113.20/32", register=True, host="sip.example.net", username="u", password="p"
+    )
+    factories.number(vendor, "+442079460123", phone, label="London")
+    factories.management(made, "198.51.100.0/28")
+    return made
+
+
+def force(model: type[Model], field: str, value: str) -> None:
+    """Write ``value`` into every row, past Django's own checks."""
+    if isinstance(model._meta.get_field(field), EncryptedTextField):
+        model._default_manager.update(**{field: value})
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {model._meta.db_table} SET {field} = %s", [value])  # noqa: S608
+
+
+def everything(node: Node) -> str:
+    """All rows and rules of the node, or Refused."""
+    node.refresh_from_db()
+    snapshot, _ = facts.take(node)
+    rows = render(snapshot)
+    intent = rules.take(node)
+    return str([row.as_dict() for row in rows.rows]) + str(intent.to_json())
+
+
+def test_the_same_node_without_hostile_values_is_rendered(node: Node) -> None:
+    assert "442079460123" in everything(node)
+    assert len(PATHS) == 2
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.parametrize(
+    ("model", "field"), PLACES, ids=lambda part: getattr(part, "__name__", part)
+)
+def test_a_hostile_value_forced_into_the_database_is_never_rendered(
+    node: Node, model: type[Model], field: str, kind: str
+) -> None:
+    value = HOSTILE[kind]
+    try:
+        with transaction.atomic():
+            force(model, field, value)
+    except (IntegrityError, DatabaseError, ValueError):
+        return  # the database itself refused it
+    try:
+        text = everything(node)
+    except Refused as error:
+        assert str(error)
+    else:
+        harmless = (field, kind) in HARMLESS or value not in text
+        assert harmless, f"{field} carried {value!r} into {text[:300]}"
+        assert "\n" not in text.replace("\\n", "\n") or "-A INPUT" not in text
