@@ -119,18 +119,18 @@ def _starts(venv: Path) -> bool:
     return answer == here
 
 
-def _install(venv: Path, text: str, tools: Path) -> None:
-    """Let pip install the lock into the venv; LabError with pip's last lines and what to do."""
-    wheel = pip_wheel(tools)
-    lock = tools / "lock.txt"
-    lock.write_text(text, encoding="utf-8")
+def pip(tools: Path, *arguments: str, lock: Path) -> None:
+    """Let pip install a lock with hashes into the venv, or where *arguments* say.
+
+    Raises LabError with pip's last lines and what to do.
+    """
     argv = [
-        *(str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input"),
+        *(str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--no-input"),
         *("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"),
-        *("--requirement", str(lock)),
+        *("--requirement", str(lock), *arguments),
     ]
     # From the wheel itself, so that the venv needs no pip of its own.
-    environment = os.environ | {"PYTHONPATH": str(wheel)}
+    environment = os.environ | {"PYTHONPATH": str(pip_wheel(tools))}
     done = subprocess.run(
         argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -138,7 +138,7 @@ def _install(venv: Path, text: str, tools: Path) -> None:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         tail = "\n  ".join((errors or done.stderr.splitlines())[-4:])
         raise LabError(
-            f"pip could not install {RUNTIME}:\n  {tail}\n"
+            f"pip could not install {lock.name}:\n  {tail}\n"
             "Is the network, or the package index that pip is set to, within reach? "
             "What was downloaded is kept: run the command again."
         )
@@ -158,7 +158,9 @@ def bootstrap(*, dev: bool = False, only: Sequence[str] = ()) -> bool:
         count = sum(1 for _ in _BLOCK.finditer(text))
         say(f"Python {sys.version.split()[0]}: installing {count} packages into {VENV.name}")
         _make_venv(VENV)
-        _install(VENV, text, tools)
+        lock = tools / "lock.txt"
+        lock.write_text(text, encoding="utf-8")
+        pip(tools, lock=lock)
         (VENV / stamp).write_text(str(VENV))
         say(f"{VENV.name} is ready after {time.monotonic() - started:.1f} s")
     return True

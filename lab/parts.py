@@ -16,6 +16,7 @@ from lab.keys import NODE, Places
 from lab.process import Namespace
 from lab.supervise import Service, unix_ready
 from lab.tools import Command, tool
+from lab.valkey import redis_command
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 8000
@@ -66,7 +67,7 @@ def answers(url: str) -> Callable[[], bool]:
 
 def redis(where: Places) -> Service:
     """A Redis of our own: one Unix socket, no TCP, nothing kept on disk."""
-    command = tool("redis-server")
+    command = redis_command()
     options = {
         "port": "0",
         "unixsocket": str(where.redis_socket),

@@ -214,7 +214,7 @@ def ready_lines(sandbox: Sandbox, made: str | None) -> list[str]:
         lines += [f"  {'dry run':<10} rows and rules are shown, not applied: {sandbox.lacking}"]
     else:
         lines += [f"  {'a call':<10} `make call` in another terminal"]
-    return [*lines, f"  {'logs':<10} var/log/", "  Ctrl-C ends all of it.", ""]
+    return [*lines, f"  {'logs':<10} {sandbox.where.log}", "  Ctrl-C ends all of it.", ""]
 
 
 def main() -> int:
@@ -244,7 +244,7 @@ def main() -> int:
     except Ended:
         return 130
     except Exception as error:
-        say(f"a defect: {type(error).__name__}: {error}; the rest stands in var/log/sandbox.log")
+        say(f"a defect: {type(error).__name__}: {error}; the rest stands in sandbox.log")
         (where.log / "sandbox.log").write_text(traceback.format_exc())
         return 1
     return 0
