@@ -34,8 +34,8 @@ class FirewallTarget:
 
     name = "firewall"
 
-    def __init__(self) -> None:
-        self.channel = AgentChannel(settings.AGENT_SOCKET)
+    def __init__(self, channel: AgentChannel | None = None) -> None:
+        self.channel = channel or AgentChannel(settings.AGENT_SOCKET)
 
     def render(self, node: Node) -> Desired:
         """Return the intent of the newest generation."""
@@ -67,10 +67,8 @@ class FirewallTarget:
         return list(self.channel.plan(desired.intent))
 
     def restore(self, node: Node, before: dict[str, Any], fence: int) -> None:
-        """Bring back the rules before the apply, unless the agent has done so by itself."""
-        now = self.channel.status()
-        if now["digest"] != before.get("digest") or not now["in_force"]:
-            self.channel.rollback(fence)
+        """Take back what was applied under ``fence``; the agent knows whether anything was."""
+        self.channel.rollback(fence)
 
     def settle(self, node: Node, desired: Desired) -> None:
         """Note that the flows of revoked tokens are cut, and forget the tokens' values."""

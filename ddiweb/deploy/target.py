@@ -46,7 +46,7 @@ class Target(Protocol):
         """Read back and return what differs from ``desired``; empty is good."""
 
     def restore(self, node: Node, before: Any, fence: int) -> None:
-        """Put back what ``read`` returned before ``apply``."""
+        """Put back what ``read`` returned before ``apply``; ``fence`` is that apply's own."""
 
     def settle(self, node: Node, desired: Any) -> None:
         """Note in the database what is now proved to be in force."""

@@ -6,7 +6,7 @@ so that a worker that dies in between leaves a debt and not a ghost.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -63,8 +63,11 @@ class RealtimeTarget:
 
     name = "realtime"
 
-    def __init__(self) -> None:
-        self._store: Store | None = None
+    def __init__(
+        self, store: Store | None = None, ami: Callable[[], AmiClient] = ami_client
+    ) -> None:
+        self._store = store
+        self._ami = ami
 
     @property
     def store(self) -> Store:
@@ -110,7 +113,7 @@ class RealtimeTarget:
         differences = list(self.diff(node, Desired(desired.rows, (), ()), actual).lines)
         known = {row.id for row in desired.rows.table("ps_aors")}
         deadline = time.monotonic() + GONE_WITHIN
-        with ami_client() as client:
+        with self._ami() as client:
             while ghosts := _ghosts(client, known, desired.cuts):
                 if time.monotonic() > deadline:
                     # It registered anew before the firewall cut it: once more, never back.
@@ -133,7 +136,7 @@ class RealtimeTarget:
         cuts = tuple(cuts)
         if not owed and not cuts:
             return
-        with ami_client() as client:
+        with self._ami() as client:
             for text in owed:
                 parse_action(text).perform(client)
                 self.store.paid(text)
