@@ -14,7 +14,7 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Telephony", ("peers.Peer", "peers.Number", "peers.Trunk", "peers.Token")),
     ("Nodes", ("deploy.Node", "deploy.Deployment", "firewall.ManagementNetwork")),
     ("Live", ("live.Contact", "live.Call", "live.SecurityEvent")),
-    ("Accounts", ("auth.User", "auth.Group")),
+    ("Accounts", ("auth.User", "auth.Group", "api.ApiToken")),
 )
 
 

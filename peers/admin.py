@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ddiweb.admin_base import DeployingAdmin, ReadOnlyAdmin
-from ddiweb.deploy.templatetags.panel import pill
+from ddiweb.deploy.templatetags.panel import ago, pill
 from ddiweb.live.models import Contact
 from peers import phones, rules, services, views
 from peers.choices import TokenState
@@ -184,7 +184,7 @@ class PeerAdmin(DeployingAdmin):
 class TokenAdmin(ReadOnlyAdmin):
     """Tokens by their first characters; the value is never shown here."""
 
-    list_display = ("hint", "peer", "standing", "seen_at", "grace_until", "revoked_at", "cut_at")
+    list_display = ("hint", "peer", "standing", "seen", "ends", "cut")
     list_filter = ("state", "node")
     search_fields = ("hint", "peer__name", "peer__username")
     list_select_related = ("peer", "node")
@@ -198,7 +198,25 @@ class TokenAdmin(ReadOnlyAdmin):
     def standing(self, token: Token) -> str:
         """The state as a coloured word."""
         tone = {"issued": "quiet", "current": "good", "retiring": "warn"}.get(token.state, "off")
-        return pill(tone, token.get_state_display())
+        word, _, _ = token.get_state_display().partition(":")
+        return pill(tone, word.lower())
+
+    @admin.display(description="last seen", ordering="seen_at")
+    def seen(self, token: Token) -> str:
+        """How long ago a phone showed it."""
+        return ago(token.seen_at)
+
+    @admin.display(description="grace ends", ordering="grace_until")
+    def ends(self, token: Token) -> str:
+        """When it stops being accepted."""
+        return ago(token.grace_until) if token.grace_until else ""
+
+    @admin.display(description="flows cut", ordering="cut_at")
+    def cut(self, token: Token) -> str:
+        """When its flows were proved to be cut."""
+        if token.state != TokenState.REVOKED:
+            return ""
+        return ago(token.cut_at) if token.cut_at else "not yet"
 
 
 from peers import admin_trunks  # noqa: E402, F401 - registers trunks and numbers

@@ -3,17 +3,27 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from ddiweb.admin_base import ReadOnlyAdmin
-from ddiweb.deploy.templatetags.panel import ago, clock, pill
+from ddiweb.deploy.templatetags.panel import ago, clock, moment, pill
 from ddiweb.live.models import Call, Contact, SecurityEvent
-from ddiweb.live.names import label_of
+from ddiweb.live.names import label_column
 
 
 class SeenAdmin(ReadOnlyAdmin):
     """Rows that the watch wrote, all of their fields as text."""
 
     list_select_related = ("node",)
+
+    #: The column that holds Asterisk's name of a phone or trunk, if there is one.
+    key_column = ""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Rows with people's names for phones and trunks."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(label=label_column(self.key_column)) if self.key_column else rows
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
         """Every field."""
@@ -24,6 +34,7 @@ class SeenAdmin(ReadOnlyAdmin):
 class ContactAdmin(SeenAdmin):
     """Where phones and vendors are reached now."""
 
+    key_column = "endpoint"
     list_display = ("who", "address", "standing", "round_trip", "user_agent", "last", "node")
     list_filter = ("status", "node")
     search_fields = ("endpoint", "address", "user_agent")
@@ -31,7 +42,7 @@ class ContactAdmin(SeenAdmin):
     @admin.display(description="phone or trunk", ordering="endpoint")
     def who(self, contact: Contact) -> str:
         """The peer's or trunk's own name."""
-        return label_of(contact.endpoint)
+        return str(getattr(contact, "label", contact.endpoint))
 
     @admin.display(description="state", ordering="status")
     def standing(self, contact: Contact) -> str:
@@ -56,15 +67,21 @@ class ContactAdmin(SeenAdmin):
 class CallAdmin(SeenAdmin):
     """The call log."""
 
-    list_display = ("started_at", "caller", "number", "phone", "result", "length", "node")
+    key_column = "peer"
+    list_display = ("started", "caller", "number", "phone", "result", "length", "node")
     list_filter = ("disposition", "node", "started_at")
     search_fields = ("caller", "number", "peer", "trunk", "unique_id")
     date_hierarchy = "started_at"
 
+    @admin.display(description="started (UTC)", ordering="started_at")
+    def started(self, call: Call) -> str:
+        """Day and time."""
+        return moment(call.started_at)
+
     @admin.display(description="phone", ordering="peer")
     def phone(self, call: Call) -> str:
         """The peer's own name."""
-        return label_of(call.peer)
+        return str(getattr(call, "label", call.peer))
 
     @admin.display(description="result", ordering="disposition")
     def result(self, call: Call) -> str:
@@ -82,7 +99,12 @@ class CallAdmin(SeenAdmin):
 class SecurityEventAdmin(SeenAdmin):
     """Who got through the firewall and failed."""
 
-    list_display = ("at", "kind", "account", "address", "node")
+    list_display = ("when", "kind", "account", "address", "node")
     list_filter = ("kind", "node", "at")
     search_fields = ("account", "address", "kind")
     date_hierarchy = "at"
+
+    @admin.display(description="when (UTC)", ordering="at")
+    def when(self, event: SecurityEvent) -> str:
+        """Day and time."""
+        return moment(event.at)

@@ -88,10 +88,10 @@ class Board:
     here: int
     phones: int
     calls: Sequence[CallRow]
-    calls_today: int
-    answered_today: int
+    calls_in_day: int
+    answered_in_day: int
     events: Sequence[SecurityEvent]
-    events_today: int
+    events_in_day: int
     rotations: Sequence[Rotation]
     at: datetime
 
@@ -113,9 +113,9 @@ User = AbstractBaseUser | AnonymousUser
 def read(user: User) -> Board:
     """Read the board for ``user``."""
     now = timezone.now()
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    day_ago = now - timedelta(days=1)
     registered, away = _phones(now) if _may(user, "peers.view_peer") else ([], [])
-    calls = Call.objects.filter(started_at__gte=midnight)
+    calls = Call.objects.all()
     if not _may(user, "live.view_call"):
         calls = calls.none()
     events = SecurityEvent.objects.select_related("node")
@@ -129,10 +129,12 @@ def read(user: User) -> Board:
         here=len(registered),
         phones=len(registered) + len(away),
         calls=_named(list(calls[:SHOWN])),
-        calls_today=calls.count(),
-        answered_today=calls.filter(disposition__iexact="answered").count(),
+        calls_in_day=calls.filter(started_at__gte=day_ago).count(),
+        answered_in_day=calls.filter(
+            started_at__gte=day_ago, disposition__iexact="answered"
+        ).count(),
         events=list(events[:SHOWN]),
-        events_today=events.filter(at__gte=now - timedelta(days=1)).count(),
+        events_in_day=events.filter(at__gte=day_ago).count(),
         rotations=_rotations() if _may(user, "peers.view_token") else [],
         at=now,
     )

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+from django.db.models import CharField, F, OuterRef, Subquery, Value
+from django.db.models.functions import Cast, Coalesce, Concat
+
 from peers.models import Peer, Trunk
 
 
@@ -18,6 +21,12 @@ def labels(keys: Iterable[str]) -> dict[str, str]:
     return {key: found.get(key, key) for key in wanted}
 
 
-def label_of(key: str) -> str:
-    """The name behind one key."""
-    return labels([key])[key] if key else ""
+def label_column(column: str) -> Coalesce:
+    """The name behind the key in ``column``, for lists: no query a row."""
+
+    def name_in(model: type[Peer] | type[Trunk], prefix: str) -> Subquery:
+        key = Concat(Value(prefix), Cast("pk", CharField()))
+        rows = model._default_manager.annotate(asterisk_key=key)
+        return Subquery(rows.filter(asterisk_key=OuterRef(column)).values("name")[:1])
+
+    return Coalesce(name_in(Peer, "peer_"), name_in(Trunk, "trunk_"), F(column))

@@ -190,3 +190,18 @@ def test_a_deployment_can_be_asked_for_by_hand(admin: Client, node: Node) -> Non
 )
 def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert ago(timezone.now() - timedelta(seconds=seconds)) == said
+
+
+def test_the_call_log_names_the_phone(admin: Client, node: Node) -> None:
+    peer, now = factories.peer(node, name="Ada mobile"), timezone.now()
+    Call.objects.create(node=node, unique_id="1", started_at=now, peer=peer.key)
+    assert "Ada mobile" in text(admin, "/live/call/")
+
+
+def test_the_list_of_contacts_names_phones_and_trunks(admin: Client, node: Node) -> None:
+    rows = [factories.peer(node, name="Ada mobile"), factories.trunk(node, name="Vendor")]
+    for row in rows:
+        Contact.objects.create(node=node, endpoint=row.key, uri="sip:x", seen_at=timezone.now())
+    page = text(admin, "/live/contact/")
+    assert "Ada mobile" in page
+    assert "Vendor" in page

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django import template
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -47,6 +48,11 @@ def ago(moment: datetime | None) -> str:
     seconds = (timezone.now() - moment).total_seconds()
     span = duration(abs(seconds))
     return f"{span} ago" if seconds >= 0 else f"in {span}"
+
+
+def moment(when: datetime | None) -> str:
+    """``23 Nov 2026, 14:05:09`` in the panel's time zone; a dash for never."""
+    return date_format(timezone.localtime(when), "j M Y, H:i:s") if when else "-"
 
 
 @register.filter
