@@ -134,7 +134,7 @@ class Stack:
         node = self.rows("/nodes/")[0]
         body = {"node": node["slug"], "name": name, "username": name.lower().replace(" ", "-")}
         made = self.ask("POST", "/peers/", body)
-        return made | made["secrets"]
+        return {**made, **made["secrets"]}
 
     def pid(self, name: str) -> int:
         """Process id of one of its services."""

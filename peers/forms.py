@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from ddiweb.form_fields import OneLineField, OrderedChoiceField, SecretField, SecretForm
 from peers import rules
 from peers.choices import Codec
-from peers.models import Peer, Trunk, TrunkNetwork, new_password
+from peers.defaults import new_password
+from peers.models import Peer, Trunk, TrunkNetwork
 
 CODECS_HELP = "The first one that both sides know is used. Move the better ones up."
 

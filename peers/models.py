@@ -1,50 +1,19 @@
 """Trunk, Number, Step, Peer and Token: what a person stores, in the field's own words."""
 
-import secrets
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
 
 from ddiweb import validators
-from ddiweb.deploy.models import BASE32, Node
+from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField, NetworkField
-from peers.choices import Cause, Codec, StepKind, TokenState
-
-#: 26 base32 characters carry 130 bits.
-PASSWORD_LENGTH = 26
-
-
-def new_password() -> str:
-    """Return a random SIP password of 130 bits that can be typed on a phone."""
-    return "".join(secrets.choice(BASE32) for _ in range(PASSWORD_LENGTH))
-
-
-def default_codecs() -> list[str]:
-    """Codecs that every vendor and phone understands, the better ones first."""
-    return [Codec.OPUS, Codec.G722, Codec.ALAW, Codec.ULAW]
-
-
-def trunk_codecs() -> list[str]:
-    """Codecs of the telephone network."""
-    return [Codec.ALAW, Codec.ULAW]
-
-
-def known_codecs(value: object) -> None:
-    """Accept a non-empty list of known codecs without repeats."""
-    known = set(Codec.values)
-    if not isinstance(value, list) or not value or len(set(map(str, value))) != len(value):
-        raise ValidationError("name at least one codec, each once", code="codecs")
-    for codec in value:
-        if codec not in known:
-            raise ValidationError(
-                f"{codec!r} is not a codec here; choose from {', '.join(sorted(known))}",
-                code="codecs",
-            )
+from peers.choices import Cause, StepKind, TokenState
+from peers.defaults import default_codecs, new_password, trunk_codecs
+from peers.validators import known_codecs
 
 
 class Trunk(models.Model):

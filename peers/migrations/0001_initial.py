@@ -4,7 +4,8 @@ import ddiweb.fields
 import ddiweb.validators
 import django.core.validators
 import django.db.models.deletion
-import peers.models
+import peers.defaults
+import peers.validators
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
@@ -40,7 +41,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(help_text='Whose phone this is, such as “Ada, mobile”. Shown on calls.', max_length=80, validators=[ddiweb.validators.realtime_text])),
                 ('username', models.CharField(help_text="What the app signs in with. It can't be a trunk's or another peer's.", max_length=64, validators=[ddiweb.validators.Pattern('[A-Za-z0-9_.-]{3,64}', 'use 3 to 64 letters, digits, dots, hyphens or underscores')], verbose_name='SIP username')),
                 ('enabled', models.BooleanField(default=True, help_text='Off: the phone is cut off at once, its settings are kept.')),
-                ('codecs', models.JSONField(default=peers.models.default_codecs, validators=[peers.models.known_codecs])),
+                ('codecs', models.JSONField(default=peers.defaults.default_codecs, validators=[peers.validators.known_codecs])),
                 ('created_at', models.DateTimeField(blank=True, editable=False)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
                 ('history_date', models.DateTimeField(db_index=True)),
@@ -68,7 +69,7 @@ class Migration(migrations.Migration):
                 ('host', models.CharField(blank=True, help_text='Where to register, such as sip.example.net. Not needed otherwise.', max_length=253, validators=[ddiweb.validators.Pattern('(?=.{1,253}\\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*', 'write a host name or an IPv4 address, such as sip.example.net')], verbose_name="vendor's host")),
                 ('port', models.PositiveIntegerField(default=5060, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)], verbose_name="vendor's port")),
                 ('username', models.CharField(blank=True, help_text='The account name that the vendor gave you. Not needed without registration.', max_length=64, validators=[ddiweb.validators.Pattern('[A-Za-z0-9_.-]{3,64}', 'use 3 to 64 letters, digits, dots, hyphens or underscores')])),
-                ('codecs', models.JSONField(default=peers.models.trunk_codecs, validators=[peers.models.known_codecs])),
+                ('codecs', models.JSONField(default=peers.defaults.trunk_codecs, validators=[peers.validators.known_codecs])),
                 ('qualify', models.BooleanField(default=True, help_text="Ask the vendor's server once a minute whether it is there (needs the host).", verbose_name='watch the vendor')),
                 ('created_at', models.DateTimeField(blank=True, editable=False)),
                 ('history_id', models.AutoField(primary_key=True, serialize=False)),
@@ -92,9 +93,9 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text='Whose phone this is, such as “Ada, mobile”. Shown on calls.', max_length=80, validators=[ddiweb.validators.realtime_text])),
                 ('username', models.CharField(help_text="What the app signs in with. It can't be a trunk's or another peer's.", max_length=64, validators=[ddiweb.validators.Pattern('[A-Za-z0-9_.-]{3,64}', 'use 3 to 64 letters, digits, dots, hyphens or underscores')], verbose_name='SIP username')),
-                ('password', ddiweb.fields.EncryptedTextField(default=peers.models.new_password, validators=[ddiweb.validators.Pattern('[A-Za-z0-9._~!*+=-]{12,64}', 'use 12 to 64 letters, digits or ._~!*+=-; leave it to ddiweb to make one')], verbose_name='SIP password')),
+                ('password', ddiweb.fields.EncryptedTextField(default=peers.defaults.new_password, validators=[ddiweb.validators.Pattern('[A-Za-z0-9._~!*+=-]{12,64}', 'use 12 to 64 letters, digits or ._~!*+=-; leave it to ddiweb to make one')], verbose_name='SIP password')),
                 ('enabled', models.BooleanField(default=True, help_text='Off: the phone is cut off at once, its settings are kept.')),
-                ('codecs', models.JSONField(default=peers.models.default_codecs, validators=[peers.models.known_codecs])),
+                ('codecs', models.JSONField(default=peers.defaults.default_codecs, validators=[peers.validators.known_codecs])),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('node', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='peers', to='deploy.node')),
                 ('owner', models.ForeignKey(blank=True, help_text='The person who uses it, if they have an account here.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='peers', to=settings.AUTH_USER_MODEL)),
@@ -151,7 +152,7 @@ class Migration(migrations.Migration):
                 ('port', models.PositiveIntegerField(default=5060, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)], verbose_name="vendor's port")),
                 ('username', models.CharField(blank=True, help_text='The account name that the vendor gave you. Not needed without registration.', max_length=64, validators=[ddiweb.validators.Pattern('[A-Za-z0-9_.-]{3,64}', 'use 3 to 64 letters, digits, dots, hyphens or underscores')])),
                 ('password', ddiweb.fields.EncryptedTextField(blank=True, validators=[ddiweb.validators.realtime_text])),
-                ('codecs', models.JSONField(default=peers.models.trunk_codecs, validators=[peers.models.known_codecs])),
+                ('codecs', models.JSONField(default=peers.defaults.trunk_codecs, validators=[peers.validators.known_codecs])),
                 ('qualify', models.BooleanField(default=True, help_text="Ask the vendor's server once a minute whether it is there (needs the host).", verbose_name='watch the vendor')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('node', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='trunks', to='deploy.node')),
