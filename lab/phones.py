@@ -125,7 +125,6 @@ class PjsuaPhone:
             server=server,
             expires=expires,
             wait=wait,
-            ipv6="[" in server,
         )
         return Registration(answer["registered"], answer["code"])
 
@@ -138,7 +137,6 @@ class PjsuaPhone:
             server=server,
             expires=0,
             wait=0.0,
-            ipv6="[" in server,
         )
 
     def reregister(self, wait: float = 6.0) -> Registration:

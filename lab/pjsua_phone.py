@@ -62,9 +62,8 @@ class Phone:
         transport = pj.TransportConfig()
         transport.port = port
         transport.boundAddress = address
-        # One family only: for an IPv6 socket of any address PJSIP asks the DNS for its own name.
-        kind = pj.PJSIP_TRANSPORT_UDP6 if ":" in address else pj.PJSIP_TRANSPORT_UDP
-        self.endpoint.transportCreate(kind, transport)
+        # The wheel of the library has no IPv6.
+        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         self.folder = Path(folder)
@@ -86,7 +85,6 @@ class Phone:
         server: str,
         expires: int,
         wait: float,
-        ipv6: bool = False,
     ) -> dict[str, Any]:
         """Register; with an empty password only place calls. Answers when the registrar has."""
         self.drop_account()
@@ -102,9 +100,6 @@ class Phone:
         config.natConfig.sdpNatRewriteUse = 0
         config.natConfig.udpKaIntervalSec = 0
         config.mediaConfig.transportConfig.boundAddress = self.address
-        if ipv6:
-            config.sipConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_PREFER_IPV6
-            config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_PREFER_IPV6
         self.account = Account(self)
         self.account.create(config)
         account = self.account

@@ -1,0 +1,164 @@
+"""A Linphone in the lab: linphone-daemon, the engine of the Linphone apps, without a screen."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import time
+import wave
+from array import array
+from math import pi, sin
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lab.errors import LabError
+from lab.process import Namespace, Process
+from lab.tools import tool
+
+_RATE = 16_000
+_AMPLITUDE = 12_000
+_STATUS = re.compile(r"^Status: (Ok|Error)$", re.MULTILINE)
+#: Sound goes nowhere; what it calls itself is the token's carrier.
+_CONFIG = """[sip]
+sip_port=5062
+sip_tcp_port=5062
+sip_tls_port=-2
+guess_hostname=1
+user_agent={user_agent}
+verify_server_certs=0
+register_only_when_network_is_up=0
+
+[sound]
+playback_dev_id=
+capture_dev_id=
+remote_ring=
+local_ring=
+
+[net]
+mtu=1300
+
+[video]
+enabled=0
+"""
+
+
+class LinphonePhone:
+    """A phone that registers, answers by itself and plays a tone; a context manager.
+
+    ``user_agent`` stands in every request; Linphone adds nothing to it.
+    """
+
+    def __init__(
+        self,
+        ns: Namespace | None,
+        folder: Path,
+        *,
+        user_agent: str = "Linphone-lab",
+        tone_hz: int = 700,
+    ) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9 ._/-]{1,200}", user_agent):
+            raise LabError("user agent of Linphone: use plain characters")
+        self._ns = ns
+        self._folder = folder.resolve()
+        self._user_agent = user_agent
+        self._tone_hz = tone_hz
+        self._process: Process | None = None
+        self._buffer = ""
+
+    def start(self) -> None:
+        """Start the daemon; raises LabError."""
+        (self._folder / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
+        config = self._folder / "linphonerc"
+        config.write_text(_CONFIG.format(user_agent=self._user_agent))
+        self._write_tone()
+        command = tool("linphone-daemon")
+        self._process = Process.start(
+            command.line("--config", str(config), "--auto-answer", "--disable-stats-events"),
+            env={**command.env, "HOME": str(self._folder), "XDG_DATA_HOME": str(self._folder)},
+            cwd=self._folder,
+            log=self._folder / "linphone.log",
+            ns=self._ns,
+            name="linphone",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._do("version")
+
+    def register(self, user: str, password: str, server: str, *, wait: float = 10.0) -> bool:
+        """Register at ``server``; returns whether it was accepted within ``wait`` seconds."""
+        for word in (user, password, server):
+            if not re.fullmatch(r"[!-~]{1,128}", word):
+                raise LabError("Linphone takes words without blanks only")
+        answer = self._do(f"register sip:{user}@{server} sip:{server} {password}")
+        found = re.search(r"^Id: (\d+)$", answer, re.MULTILINE)
+        if not found:
+            raise LabError(f"Linphone does not register: {answer.strip()}")
+        deadline = time.monotonic() + wait
+        while time.monotonic() < deadline:
+            state = self._do(f"register-status {found[1]}")
+            if "LinphoneRegistrationOk" in state:
+                return True
+            if "LinphoneRegistrationFailed" in state:
+                return False
+            time.sleep(0.1)
+        return False
+
+    def in_call(self) -> bool:
+        """Whether a call's audio runs."""
+        return "LinphoneCallStreamsRunning" in self._do("call-status")
+
+    def play(self) -> None:
+        """Play the tone into the running call."""
+        self._do(f"incall-player-start {self._folder / 'tone.wav'}")
+
+    def stop(self) -> None:
+        """End the daemon."""
+        if self._process is not None:
+            self._process.stop(2.0)
+            self._process = None
+
+    def _write_tone(self) -> None:
+        step = 2 * pi * self._tone_hz / _RATE
+        samples = array("h", (int(_AMPLITUDE * sin(step * n)) for n in range(_RATE * 10)))
+        with wave.open(str(self._folder / "tone.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(_RATE)
+            file.writeframes(samples.tobytes())
+
+    def _do(self, command: str, wait: float = 10.0) -> str:
+        process = self._process
+        if process is None or process.child.stdin is None or process.child.stdout is None:
+            raise LabError("Linphone was not started")
+        self._buffer = ""
+        process.child.stdin.write(command.encode() + b"\n")
+        process.child.stdin.flush()
+        deadline = time.monotonic() + wait
+        output = process.child.stdout.fileno()
+        # The answer ends where nothing more comes: it has no end mark of its own.
+        while (left := deadline - time.monotonic()) > 0:
+            known = _STATUS.search(self._buffer)
+            if not select.select([output], [], [], 0.05 if known else left)[0]:
+                if known:
+                    return self._buffer[known.start() :]
+                continue
+            data = os.read(output, 65_536)
+            if not data:
+                raise LabError(f"Linphone ended: see {self._folder / 'linphone.log'}")
+            self._buffer += data.decode(errors="replace")
+        raise LabError(f"Linphone does not answer {command.split(maxsplit=1)[0]}")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
