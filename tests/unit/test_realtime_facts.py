@@ -66,7 +66,13 @@ def test_a_vendors_password_that_a_driver_would_change_is_refused(value: str) ->
 
 
 def test_a_vendors_password_may_hold_what_only_the_dialplan_would_read() -> None:
-    assert TrunkFacts("trunk_1", (), username="u", password="p$1,${x}\"'").password
+    assert TrunkFacts("trunk_1", (), username="u", password="p$1{x}=").password
+
+
+@pytest.mark.parametrize("value", ["${SHELL(id)}", "$[1+1]"])
+def test_a_row_never_begins_a_variable(value: str) -> None:
+    with pytest.raises(Refused, match="begin a variable"):
+        TrunkFacts("trunk_1", (), username="u", password=value)
 
 
 @pytest.mark.parametrize(
