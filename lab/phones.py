@@ -103,7 +103,7 @@ class PjsuaPhone:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._process = Process.start(
             [sys.executable, "-m", "lab.pjsua_phone"],
-            env={"PYTHONPATH": str(ROOT)},
+            env={"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             cwd=ROOT,
             log=self._folder / "phone.log",
             ns=self._ns,

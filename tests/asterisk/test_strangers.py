@@ -145,3 +145,24 @@ def test_a_phones_contact_can_not_add_a_destination(bench: Bench) -> None:
     bench.vendor().call(LONDON)
     dialled = [line for line in bench.dialplan().splitlines() if " Dial(" in line]
     assert '"PJSIP/alice,' in dialled[-1]
+
+
+@pytest.mark.parametrize(
+    "display",
+    [
+        '"x\\r\\nEvent: Cdr\\r\\nUserField: 1"',
+        '"a\tb"',
+        '"\u202egnp.exe"',
+        '"caf\u00e9 \U0001f4de"',
+    ],
+)
+def test_a_hostile_name_stays_one_value_in_the_managers_events(
+    bench: Bench, phone: PjsuaPhone, display: str
+) -> None:
+    with bench.pbx.client(events=True) as client:
+        bench.vendor().call(LONDON, "+441632960111", display=display)
+        records = []
+        while event := client.next_event(2.0):
+            if event.event == "Cdr":
+                records.append((event.get("UserField"), event.get("Source")))
+    assert records == [(LONDON, "+441632960111")]
