@@ -31,6 +31,10 @@ DEPLOY_LEASE = env.float("DDIWEB_DEPLOY_LEASE", 12.0)
 SWEEP_EVERY = env.float("DDIWEB_SWEEP_EVERY", 10.0)
 DRIFT_EVERY = env.float("DDIWEB_DRIFT_EVERY", 30.0)
 TOKEN_GRACE_HOURS = env.int("DDIWEB_TOKEN_GRACE_HOURS", 72)
+DNS_EVERY = env.float("DDIWEB_DNS_EVERY", 60.0)
+DNS_GRACE_HOURS = env.int("DDIWEB_DNS_GRACE_HOURS", 72)
+#: Name servers for vendors' names, such as 192.0.2.53 or [2001:db8::53]:5353; none: the system's.
+DNS_SERVERS: list[str] = env.list("DDIWEB_DNS_SERVERS", [])
 
 INSTALLED_APPS = [
     "ddiweb.apps.PanelAdminConfig",
@@ -200,6 +204,8 @@ SPECTACULAR_SETTINGS = {
         "StepKind": "peers.choices.StepKind",
         "Cause": "peers.choices.Cause",
         "Codec": "peers.choices.Codec",
+        "HostKind": "peers.choices.HostKind",
+        "AddressState": "peers.api.hosts.STATES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -249,6 +255,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ddiweb.deploy.tasks.sweep", "schedule": SWEEP_EVERY},
     "drift": {"task": "ddiweb.deploy.tasks.check_drift_everywhere", "schedule": DRIFT_EVERY},
     "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
+    "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():
     # A tick that nobody took before the next one is due is worth nothing.

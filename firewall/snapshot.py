@@ -10,7 +10,8 @@ from firewall.models import ManagementNetwork
 from firewall.ruleset.types import MAX_REVOKED, Intent
 from firewall.ruleset.types import Token as TokenRule
 from peers.choices import LIVE_TOKEN_STATES, TokenState
-from peers.models import Token, TrunkNetwork
+from peers.models import Token
+from peers.vendor_addresses import vendors
 
 
 def take(node: Node) -> Intent:
@@ -26,7 +27,7 @@ def take(node: Node) -> Intent:
             management=_networks(ManagementNetwork.objects.filter(node=node)),
             # The ports stand in the agent's own configuration, beside its built-in networks.
             management_ports=(),
-            vendors=_networks(TrunkNetwork.objects.filter(trunk__node=node, trunk__enabled=True)),
+            vendors=vendors(node),
             bans=(),
             site_prefix=node.site_prefix,
             tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),

@@ -6,13 +6,25 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from ddiweb.admin_base import DeployingAdmin, PlainFields
-from peers import rules
+from ddiweb.deploy.templatetags.panel import ago, pill
+from peers import rules, vendor_lookups
 from peers.choices import StepKind
-from peers.forms import TrunkForm, TrunkNetworkForm, TrunkNetworkFormSet
-from peers.models import Number, Step, Trunk, TrunkNetwork
+from peers.forms import (
+    TrunkForm,
+    TrunkHostForm,
+    TrunkHostFormSet,
+    TrunkNetworkForm,
+    TrunkNetworkFormSet,
+)
+from peers.models import Number, Step, Trunk, TrunkHost, TrunkNetwork
 from peers.route_forms import NumberForm, StepForm, StepFormSet, offer_peers
+from peers.vendor_addresses import Shown, judgement, shown
+from peers.vendor_names import Judgement
 
 
 class TrunkNetworkInline(PlainFields, admin.TabularInline):
@@ -28,16 +40,75 @@ class TrunkNetworkInline(PlainFields, admin.TabularInline):
         return 0 if obj else 1
 
 
+class TrunkHostInline(PlainFields, admin.TabularInline):
+    """The vendor's names, with what they lead to."""
+
+    model = TrunkHost
+    form = TrunkHostForm
+    formset = TrunkHostFormSet
+    fields = ("name", "kind", "note", "leads_to", "lookup")
+    readonly_fields = ("leads_to", "lookup")
+    verbose_name = "name"
+    verbose_name_plural = "Names: hosts that are looked up again and again"
+    extra = 0
+    max_num = rules.MOST_HOSTS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TrunkHost]:
+        """Names with their addresses."""
+        rows: QuerySet[TrunkHost] = super().get_queryset(request)
+        return rows.select_related("trunk__node").prefetch_related("addresses")
+
+    @cached_property
+    def _judged(self) -> dict[int, Judgement]:
+        return {}
+
+    @admin.display(description="leads to")
+    def leads_to(self, host: TrunkHost) -> str | SafeString:
+        """Each address with its state."""
+        if not host.pk:
+            return "looked up within a minute after it is saved"
+        node = host.trunk.node
+        if node.pk not in self._judged:
+            self._judged[node.pk] = judgement(node)
+        rows = [
+            shown(row, self._judged[node.pk], enabled=host.trunk.enabled)
+            for row in host.addresses.all()
+        ]
+        if not rows:
+            return "nothing yet"
+        lines = ((row.address, address_state(row), row.via) for row in rows)
+        return format_html_join("", '<div><span class="mono">{}</span> {} {}</div>', lines)
+
+    @admin.display(description="last looked up")
+    def lookup(self, host: TrunkHost) -> str | SafeString:
+        """When, and what was wrong with it since when."""
+        if not host.pk:
+            return ""
+        if not host.last_error:
+            return ago(host.checked_at)
+        line = (pill("warn", f"failing, began {ago(host.failing_since)}"), host.last_error)
+        return format_html_join("", "{} {}; what was known is kept", [line])
+
+
+def address_state(row: Shown) -> SafeString:
+    """Whether packets from a resolved address are let in, as a coloured word."""
+    if row.state == "refused":
+        return pill("bad", f"not let in: {row.note}")
+    if row.state == "grace":
+        return pill("warn", f"no longer named; let in until {ago(row.expires_at)}")
+    return pill("good", "let in")
+
+
 @admin.register(Trunk)
 class TrunkAdmin(DeployingAdmin):
     """A vendor's service with its networks."""
 
     form = TrunkForm
     fixed = ("node",)
-    inlines = (TrunkNetworkInline,)
+    inlines = (TrunkNetworkInline, TrunkHostInline)
     list_display = ("name", "node", "addresses", "register", "host", "lines", "enabled")
     list_filter = ("enabled", "register", "node")
-    search_fields = ("name", "host", "username", "networks__cidr", "numbers__e164")
+    search_fields = ("name", "host", "username", "networks__cidr", "hosts__name", "numbers__e164")
     list_select_related = ("node",)
     fieldsets = (
         (None, {"fields": ("node", "name", "enabled")}),
@@ -50,20 +121,29 @@ class TrunkAdmin(DeployingAdmin):
             },
         ),
         ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
+        ("Names", {"fields": ("private_allowed",), "classes": ("collapse",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trunk]:
-        """Trunks with their networks and the count of their numbers."""
-        trunks: QuerySet[Trunk] = super().get_queryset(request).prefetch_related("networks")
+        """Trunks with their networks, their names and the count of their numbers."""
+        trunks: QuerySet[Trunk] = (
+            super().get_queryset(request).prefetch_related("networks", "hosts")
+        )
         counted: QuerySet[Trunk] = trunks.annotate(numbers_count=Count("numbers", distinct=True))
         return counted
 
     @admin.display(description="networks")
-    def addresses(self, trunk: Trunk) -> str:
-        """The first three, and how many more."""
-        networks = [network.cidr for network in trunk.networks.all()]
+    def addresses(self, trunk: Trunk) -> str | SafeString:
+        """The first three, and how many more; a name that can't be looked up stands out."""
+        hosts = list(trunk.hosts.all())
+        networks = [network.cidr for network in trunk.networks.all()] + [str(row) for row in hosts]
         more = f" and {len(networks) - 3} more" if len(networks) > 3 else ""
-        return ", ".join(networks[:3]) + more or "none: no call can come in"
+        text = ", ".join(networks[:3]) + more or "none: no call can come in"
+        failing = [row for row in hosts if row.last_error]
+        if not failing:
+            return text
+        warning = pill("warn", f"{failing[0]} can't be looked up")
+        return format_html_join(" ", "{}", [(text,), (warning,)])
 
     @admin.display(description="numbers", ordering="numbers_count")
     def lines(self, trunk: Trunk) -> int:
@@ -74,8 +154,14 @@ class TrunkAdmin(DeployingAdmin):
         """Warn of what is allowed and probably not meant."""
         super().after_save(request, obj, change=change)
         cidrs = list(obj.networks.values_list("cidr", flat=True))
-        if obj.enabled and not cidrs:
-            text = "The trunk has no networks: its calls can't come in. Add the vendor's addresses."
+        named = obj.hosts.exists()
+        if named:
+            vendor_lookups.soon()
+        if obj.enabled and not cidrs and not named:
+            text = (
+                "The trunk has no networks and no names: its calls can't come in. Add the "
+                "vendor's addresses."
+            )
             messages.warning(request, text)
         for cidr, manager in management_overlaps(obj.node_id, cidrs):
             messages.warning(

@@ -12,6 +12,13 @@ class Codec(models.TextChoices):
     ULAW = "ulaw", "G.711 µ-law (North America)"
 
 
+class HostKind(models.TextChoices):
+    """What is asked of DNS about a vendor's name."""
+
+    ADDRESS = "address", "Addresses (A and AAAA)"
+    SRV = "srv", "Servers (SRV of _sip._udp)"
+
+
 class StepKind(models.TextChoices):
     """What one stage of a route does."""
 

@@ -1,6 +1,6 @@
 """Forms of trunks and peers: plain choices instead of raw values, secrets that only go in."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +9,8 @@ from ddiweb.form_fields import OneLineField, OrderedChoiceField, SecretField, Se
 from peers import rules
 from peers.choices import Codec
 from peers.defaults import new_password
-from peers.models import Peer, Trunk, TrunkNetwork
+from peers.models import Peer, Trunk, TrunkHost, TrunkNetwork
+from peers.validators import canonical_host
 
 CODECS_HELP = "The first one that both sides know is used. Move the better ones up."
 
@@ -55,7 +56,7 @@ class TrunkForm(SipAccountForm):
         model = Trunk
         fields = (
             "node", "name", "enabled", "register", "host", "port", "username", "password",
-            "codecs", "qualify",
+            "codecs", "qualify", "private_allowed",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -98,6 +99,52 @@ class TrunkNetworkForm(forms.ModelForm):
     def clean_cidr(self) -> str:
         """Make it canonical before it is compared."""
         return str(TrunkNetwork._meta.get_field("cidr").to_python(self.cleaned_data["cidr"]))
+
+
+class HostNameFormField(OneLineField):
+    """A host name, in any spelling."""
+
+    def to_python(self, value: Any) -> str:
+        """Return the spelling under which it is stored."""
+        text = super().to_python(value)
+        return canonical_host(text) if text else text
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """``SIP.example.net.`` and ``sip.example.net`` are the same name."""
+        return str(initial or "") != str(data or "").strip().removesuffix(".").lower()
+
+
+class TrunkHostForm(forms.ModelForm):
+    """One name of a vendor."""
+
+    class Meta:
+        model = TrunkHost
+        fields = ("name", "kind", "note")
+        field_classes: ClassVar = {"name": HostNameFormField}
+
+    def save(self, commit: bool = True) -> Any:
+        """Another name is another host: what the old one led to is let in no longer."""
+        if self.instance.pk and {"name", "kind"} & set(self.changed_data):
+            self.instance.addresses.all().delete()
+            for name in ("checked_at", "next_check_at", "failing_since"):
+                setattr(self.instance, name, None)
+            self.instance.last_error = ""
+        return super().save(commit)
+
+
+class TrunkHostFormSet(forms.BaseInlineFormSet):
+    """Names of one trunk, not too many."""
+
+    def clean(self) -> None:
+        """Refuse more than a run could look up."""
+        super().clean()
+        drafts = [form.cleaned_data for form in self.forms if hasattr(form, "cleaned_data")]
+        names = [draft for draft in drafts if draft.get("name") and not draft.get("DELETE")]
+        if len(names) > rules.MOST_HOSTS:
+            raise ValidationError(
+                f"A trunk has at most {rules.MOST_HOSTS} names; write networks for the rest.",
+                code="too_many_hosts",
+            )
 
 
 class PeerForm(SipAccountForm):

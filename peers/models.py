@@ -10,10 +10,15 @@ from simple_history.models import HistoricalRecords
 
 from ddiweb import validators
 from ddiweb.deploy.models import Node
-from ddiweb.fields import EncryptedTextField, NetworkField
+from ddiweb.fields import EncryptedTextField
 from peers.choices import Cause, StepKind, TokenState
 from peers.defaults import default_codecs, new_password, trunk_codecs
 from peers.validators import known_codecs
+from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
+
+__all__ = [
+    "Number", "Peer", "Step", "Token", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork",
+]  # fmt: skip
 
 
 class Trunk(models.Model):
@@ -56,6 +61,12 @@ class Trunk(models.Model):
         default=True,
         help_text="Ask the vendor's server once a minute whether it is there (needs the host).",
     )
+    private_allowed = models.BooleanField(
+        "private addresses",
+        default=False,
+        help_text="On only if the vendor is reached over a VPN: its names may then lead to "
+        "private addresses, such as 10.1.2.3. Else those are not let in.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     history = HistoricalRecords(excluded_fields=["password"])
 
@@ -80,31 +91,6 @@ class Trunk(models.Model):
     def key(self) -> str:
         """Its name in Asterisk: letters, digits and underscores only."""
         return f"trunk_{self.pk}"
-
-
-class TrunkNetwork(models.Model):
-    """Addresses from which a vendor's signalling and audio come."""
-
-    trunk = models.ForeignKey(Trunk, on_delete=models.CASCADE, related_name="networks")
-    cidr = NetworkField(
-        "network",
-        help_text="An address or a CIDR of the vendor, such as 203.0.113.20 or 2001:db8::/48. "
-        "Packets from here are let in without a token.",
-    )
-    note = models.CharField(max_length=120, blank=True, validators=[validators.plain_text])
-
-    class Meta:
-        ordering: ClassVar = ["cidr"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["trunk", "cidr"], name="network_once_a_trunk"),
-            models.CheckConstraint(
-                condition=Q(cidr__regex=r"\A[0-9a-f.:]{2,39}/[0-9]{1,3}\Z"),
-                name="trunk_network_form",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.cidr
 
 
 class Peer(models.Model):

@@ -13,6 +13,8 @@ from peers.models import Peer, Step, Trunk, TrunkNetwork
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: More stages than a caller would ever wait for; positions go up to 20, the rest is room to move.
 MOST_STEPS = 10
+#: Names of one trunk.
+MOST_HOSTS = 16
 
 
 def overlaps(left: str, right: str) -> bool:

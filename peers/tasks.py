@@ -1,10 +1,16 @@
-"""Clockwork of the tokens."""
+"""Clockwork of the tokens and of vendors' names."""
 
 from ddiweb.celery import app
-from peers import services
+from peers import services, vendor_lookups
 
 
 @app.task
 def expire_tokens() -> int:
     """Every five seconds: revoke the tokens whose grace has ended."""
     return services.expire_tokens()
+
+
+@app.task
+def resolve_vendors() -> int:
+    """Every ``DDIWEB_DNS_EVERY`` seconds: look up the vendors' names that are due."""
+    return vendor_lookups.run()

@@ -4,7 +4,7 @@ import itertools
 
 from ddiweb.deploy.models import Node
 from firewall.models import ManagementNetwork
-from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
+from peers.models import Number, Peer, Step, Trunk, TrunkHost, TrunkNetwork
 
 _count = itertools.count(1)
 
@@ -28,6 +28,10 @@ def trunk(on: Node, *networks: str, **fields: object) -> Trunk:
     for cidr in networks:
         TrunkNetwork.objects.create(trunk=made, cidr=cidr)
     return made
+
+
+def host(on: Trunk, name: str, **fields: object) -> TrunkHost:
+    return TrunkHost.objects.create(trunk=on, name=name, **fields)
 
 
 def number(on: Trunk, e164: str, *ring: Peer, **fields: object) -> Number:

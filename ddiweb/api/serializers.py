@@ -54,7 +54,7 @@ class Item(Strict):
         found: Attrs = super().to_internal_value(data)
         missing: dict[str, list[serializers.ErrorDetail]] = {}
         for name, field in self.fields.items():
-            if name in found:
+            if name in found or field.read_only:
                 continue
             if field.required:
                 text = str(field.error_messages["required"])

@@ -11,6 +11,7 @@ from ddiweb.api.fields import Choice, Cidr, Reference, Secret, Text, rule
 from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
 from peers import rules
+from peers.api import hosts
 from peers.choices import Cause, Codec, StepKind
 from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
 
@@ -47,13 +48,20 @@ class NetworkSerializer(Item):
 class TrunkSerializer(ResourceSerializer):
     """A vendor's SIP service on a node."""
 
-    nested = ("networks",)
+    nested = ("networks", "hosts")
     node = node_field()
     networks = NetworkSerializer(
         many=True,
         required=False,
         max_length=500,  # type: ignore[call-arg]  # many=True hands it to the list
         help_text="Replaced as a whole if named.",
+    )
+    hosts = hosts.HostSerializer(
+        many=True,
+        required=False,
+        max_length=rules.MOST_HOSTS,  # type: ignore[call-arg]  # many=True hands it to the list
+        help_text="Names that are looked up. Replaced as a whole if named; a name that stays "
+        "keeps its addresses.",
     )
     codecs = codec_list()
     password_set = serializers.SerializerMethodField()
@@ -75,6 +83,8 @@ class TrunkSerializer(ResourceSerializer):
             "codecs",
             "qualify",
             "networks",
+            "hosts",
+            "private_allowed",
             "created_at",
         )
         extra_kwargs: ClassVar[dict[str, Attrs]] = {
@@ -93,6 +103,7 @@ class TrunkSerializer(ResourceSerializer):
         """Its networks and its username are its own."""
         node = candidate.node_id
         rule(lambda: rules.usernames_differ(node, candidate.username, of_trunk=True), "username")
+        hosts.refuse_repeats(attrs.get("hosts", []))
         cidrs = [network["cidr"] for network in attrs.get("networks", ())]
         for index, cidr in enumerate(cidrs):
             if cidr in cidrs[:index]:
@@ -111,11 +122,14 @@ class TrunkSerializer(ResourceSerializer):
                 )
 
     def store_nested(self, instance: Trunk, named: Attrs) -> None:
-        """Replace the trunk's networks."""
-        instance.networks.all().delete()
-        TrunkNetwork.objects.bulk_create(
-            TrunkNetwork(trunk=instance, **network) for network in named["networks"]
-        )
+        """Replace the trunk's networks and names."""
+        if "networks" in named:
+            instance.networks.all().delete()
+            TrunkNetwork.objects.bulk_create(
+                TrunkNetwork(trunk=instance, **network) for network in named["networks"]
+            )
+        if "hosts" in named:
+            hosts.store(instance, named["hosts"])
 
 
 def secret_password(name: str, kind: type, kwargs: Attrs) -> tuple[type, Attrs]:

@@ -25,7 +25,9 @@ class TrunkViewSet(Resource):
     """Vendors' SIP services."""
 
     noun = "trunk"
-    queryset = Trunk.objects.select_related("node").prefetch_related("networks")
+    queryset = Trunk.objects.select_related("node").prefetch_related(
+        "networks", "hosts__addresses", "hosts__trunk__node"
+    )
     serializer_class = serializers.TrunkSerializer
     filterset_class = filters.TrunkFilter
     ordering_fields = ("id", "name", "created_at")

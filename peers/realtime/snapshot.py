@@ -17,6 +17,7 @@ from peers.realtime.facts import (
     StepFacts,
     TrunkFacts,
 )
+from peers.vendor_addresses import networks_of
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class ContactCut:
 def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
     """Read all facts of ``node`` in one transaction; raises Refused for one that can't be a row."""
     with transaction.atomic():
+        networks = networks_of(node)
         snapshot = Snapshot(
             node=NodeFacts(
                 slug=node.slug,
@@ -44,7 +46,10 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 public_ipv4=node.public_ipv4 or "",
                 public_ipv6=node.public_ipv6 or "",
             ),
-            trunks=tuple(map(_trunk, _trunks(node))),
+            trunks=tuple(
+                _trunk(trunk, networks.get(trunk.pk, ()))
+                for trunk in Trunk.objects.filter(node=node, enabled=True).order_by("pk")
+            ),
             peers=tuple(
                 _peer(peer, node.realm) for peer in Peer.objects.filter(node=node).order_by("pk")
             ),
@@ -53,21 +58,16 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
         return snapshot, _cuts(node)
 
 
-def _trunks(node: Node) -> "list[Trunk]":
-    rows = Trunk.objects.filter(node=node, enabled=True).order_by("pk")
-    return list(rows.prefetch_related("networks"))
-
-
 def _numbers(node: Node) -> "list[Number]":
     rows = Number.objects.filter(trunk__node=node, trunk__enabled=True, enabled=True)
     steps = Prefetch("steps", Step.objects.order_by("position").prefetch_related("peers"))
     return list(rows.select_related("trunk").prefetch_related(steps).order_by("pk"))
 
 
-def _trunk(trunk: Trunk) -> TrunkFacts:
+def _trunk(trunk: Trunk, networks: tuple[str, ...]) -> TrunkFacts:
     return TrunkFacts(
         key=trunk.key,
-        networks=tuple(network.cidr for network in trunk.networks.all()),
+        networks=networks,
         registrar_host=trunk.host if trunk.register else "",
         registrar_port=trunk.port,
         username=trunk.username,

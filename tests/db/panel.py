@@ -77,11 +77,23 @@ def networks(*rows: tuple[int | None, str], prefix: str = "networks") -> dict[st
     return data
 
 
+def hosts(*rows: tuple[int | None, str, str]) -> dict[str, Any]:
+    """The other inline of a trunk: (id of the row or None, name, kind) each."""
+    data: dict[str, Any] = {
+        "hosts-TOTAL_FORMS": len(rows),
+        "hosts-INITIAL_FORMS": sum(pk is not None for pk, _, _ in rows),
+    }
+    for index, (pk, name, kind) in enumerate(rows):
+        data |= {f"hosts-{index}-id": pk or "", f"hosts-{index}-name": name}
+        data |= {f"hosts-{index}-kind": kind, f"hosts-{index}-note": ""}
+    return data
+
+
 def trunk_form(node: Node, *rows: tuple[int | None, str], **over: Any) -> dict[str, Any]:
     return {
         "node": node.pk, "name": "Vendor", "enabled": "on", "host": "", "port": "5060",
         "username": "", "password": "", "codecs": ["alaw", "ulaw"], "qualify": "on",
-    } | networks(*rows) | over  # fmt: skip
+    } | networks(*rows) | hosts() | over  # fmt: skip
 
 
 def step(
