@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from celery.exceptions import OperationalError as CeleryOperationalError
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -75,14 +75,18 @@ def run(clock: Clock = timezone.now) -> int:
     changes = 0
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="dns") as pool:
         for due, result in zip(names, pool.map(answer, names), strict=True):
-            changes += store(due, result, clock())
+            try:
+                changes += store(due, result, clock())
+            except IntegrityError:
+                log.info("%s was edited while it was looked up", due.name)
     return changes
 
 
 @transaction.atomic
 def store(due: Due, answer: dns.Answer, now: datetime) -> bool:
     """Write down what a lookup found; returns whether a deployment was asked for."""
-    node = Node.objects.select_for_update().filter(trunks__hosts=due.pk).first()
+    locked = Node.objects.select_for_update(of=("self",))
+    node = locked.filter(trunks__hosts=due.pk).first()
     mine = TrunkHost.objects.filter(
         pk=due.pk, name=due.name, kind=due.kind, next_check_at=due.stamp
     )

@@ -37,7 +37,8 @@ def _management(node: Node) -> dict[str, Any]:
 
 
 def _trunk(node: Node) -> dict[str, Any]:
-    return panel.trunk_form(node, (None, "203.0.113.20"), username="vendor", host="sip.example")
+    form = panel.trunk_form(node, (None, "203.0.113.20"), username="vendor", host="sip.example")
+    return form | panel.hosts((None, "sip.example.net", "address"))
 
 
 def _node(_: Node) -> dict[str, Any]:
@@ -50,9 +51,10 @@ SINKS = [
     Sink("/deploy/node/add/", "name", _node, frozenset(FREE_TEXT)),
     *(
         Sink("/peers/trunk/add/", name, _trunk)
-        for name in ("name", "host", "username", "password", "networks-0-cidr")
+        for name in ("name", "host", "username", "password", "networks-0-cidr", "hosts-0-name")
     ),
     Sink("/peers/trunk/add/", "networks-0-note", _trunk, frozenset(FREE_TEXT)),
+    Sink("/peers/trunk/add/", "hosts-0-note", _trunk, frozenset(FREE_TEXT)),
     *(Sink("/peers/peer/add/", name, panel.peer_form) for name in ("name", "username", "password")),
     *(Sink("/peers/number/add/", name, _number) for name in ("e164", "label")),
     Sink("/firewall/managementnetwork/add/", "cidr", _management),

@@ -3,13 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 
 from ddiweb.deploy.models import Node
+from firewall import snapshot as firewall_snapshot
 from firewall.ruleset.types import MAX_NETWORKS
-from peers import tasks, vendor_lookups, vendor_names
+from peers import vendor_lookups, vendor_names
 from peers.models import TrunkAddress, TrunkHost
+from peers.realtime import snapshot as realtime_snapshot
+from peers.realtime.render import render
 from tests import factories
 from tests.db.vendor_names import NAME, World, name_server, world
 
@@ -177,87 +179,6 @@ def test_a_domain_that_takes_its_service_away_empties_nothing(world: World) -> N
     assert "no SIP service over UDP" in host.last_error
 
 
-@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(days=4), timedelta(days=-4)])
-def test_a_clock_that_is_set_ends_no_grace_early(world: World, jump: timedelta) -> None:
-    world.server.says(NAME, "203.0.113.20")
-    world.look()
-    world.server.says(NAME, "203.0.113.21")
-    world.look()
-    world.now += jump
-    world.live(71)
-    assert world.let_in() == ["203.0.113.20", "203.0.113.21"]
-    world.live(2)
-    assert world.let_in() == ["203.0.113.21"]
-
-
-def test_a_clock_that_is_set_and_put_right_again_costs_no_grace(world: World) -> None:
-    world.server.says(NAME, "203.0.113.20")
-    world.look()
-    world.server.says(NAME, "203.0.113.21")
-    world.look()
-    ends = TrunkAddress.objects.get(address="203.0.113.20").expires_at
-    for jump in (timedelta(days=30), timedelta(days=-30)):
-        world.now += jump
-        world.look()
-    assert TrunkAddress.objects.get(address="203.0.113.20").expires_at == ends
-
-
-def test_a_clock_that_was_set_back_stops_no_lookup(world: World) -> None:
-    world.server.says(NAME, "203.0.113.20")
-    world.look()
-    past = world.now - timedelta(days=300)
-    assert [due.name for due in vendor_lookups.claim(past)] == [NAME]
-
-
-def test_a_name_is_due_when_its_record_ends_and_within_ten_minutes(world: World) -> None:
-    waits = {}
-    for ttl in (0, 60, 300, 86_400):
-        world.server.ttl = ttl
-        world.server.says(NAME, "203.0.113.20")
-        world.look()
-        waits[ttl] = (world.fresh().next_check_at - world.now).total_seconds()
-    # Half a beat early, so that the tick of that very minute finds it.
-    assert waits == {0: 30, 60: 30, 300: 270, 86_400: 570}
-
-
-def test_a_name_that_is_not_due_is_not_asked(world: World) -> None:
-    world.server.says(NAME, "203.0.113.20")
-    world.look()
-    asked = world.server.asked.total()
-    assert vendor_lookups.run(lambda: world.now) == 0
-    assert world.server.asked.total() == asked
-
-
-def test_one_run_takes_a_limited_number_of_names_and_the_next_the_others(world: World) -> None:
-    for number in range(vendor_lookups.MOST_NAMES):
-        factories.host(world.trunk, f"s{number}.vendor.example")
-    first = vendor_lookups.claim(world.now)
-    second = vendor_lookups.claim(world.now)
-    assert (len(first), len(second)) == (vendor_lookups.MOST_NAMES, 1)
-
-
-def test_of_two_workers_one_looks_a_name_up(world: World) -> None:
-    assert len(vendor_lookups.claim(world.now)) == 1
-    assert vendor_lookups.claim(world.now) == []
-
-
-def test_names_of_a_trunk_that_is_off_are_not_looked_up_and_not_let_in(world: World) -> None:
-    world.server.says(NAME, "203.0.113.20")
-    world.look()
-    type(world.trunk).objects.update(enabled=False)
-    asked = world.server.asked.total()
-    world.look()
-    assert world.let_in() == []
-    assert world.server.asked.total() == asked
-
-
-def test_the_clockwork_looks_names_up_as_often_as_the_setting_says(world: World) -> None:
-    entry = django_settings.CELERY_BEAT_SCHEDULE["vendor-names"]
-    assert (entry["task"], entry["schedule"]) == (tasks.resolve_vendors.name, 60.0)
-    world.server.says(NAME, "203.0.113.20")
-    assert tasks.resolve_vendors() == 1
-
-
 def test_a_gone_address_without_an_end_is_refused_by_the_database(world: World) -> None:
     world.server.says(NAME, "203.0.113.20")
     world.look()
@@ -267,3 +188,35 @@ def test_a_gone_address_without_an_end_is_refused_by_the_database(world: World) 
 
 def test_names_may_fill_a_ruleset_and_not_more() -> None:
     assert vendor_names.MOST_NETWORKS == MAX_NETWORKS
+
+
+def test_no_name_stands_in_rows_or_rules(world: World) -> None:
+    host = factories.host(world.trunk, "vendor.example", kind="srv", note="a note of example")
+    world.server.serves(host.name, "1 1 5060 a.vendor.example.")
+    world.server.says("a.vendor.example", "203.0.113.20")
+    world.server.says(NAME, "203.0.113.21")
+    world.look()
+    facts, _ = realtime_snapshot.take(world.node)
+    rows = str([row.as_dict() for row in render(facts).rows])
+    rules = str(firewall_snapshot.take(world.node).to_json())
+    assert "203.0.113.20/32,203.0.113.21/32" in rows
+    assert "example" not in rows
+    assert "example" not in rules
+
+
+def test_one_name_that_is_deleted_while_it_is_looked_up_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.host(world.trunk, "b.example")
+    world.server.says(NAME, "203.0.113.20")
+    world.server.says("b.example", "203.0.113.21")
+    store, first = vendor_lookups.store, []
+
+    def crossed(due: vendor_lookups.Due, *rest: object) -> bool:
+        if not first:
+            first.append(due)
+            raise IntegrityError
+        return bool(store(due, *rest))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(vendor_lookups, "store", crossed)
+    assert world.look() == 1
