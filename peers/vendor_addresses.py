@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from ddiweb.deploy.errors import Refused
 from ddiweb.deploy.models import Node
 from peers.models import Trunk, TrunkAddress, TrunkNetwork
 from peers.vendor_names import Claim, Judgement, Static, judge
@@ -13,7 +14,7 @@ def judgement(node: Node) -> Judgement:
     """Which resolved addresses of ``node``'s enabled trunks are let in, by its rows alone.
 
     No clock is asked: an address is let in until its row is gone, so that one generation always
-    renders to the same rows and rules.
+    renders to the same rows and rules. Raises Refused for a row that no form could have written.
     """
     networks = TrunkNetwork.objects.filter(trunk__node=node).order_by("pk")
     rows = TrunkAddress.objects.filter(host__trunk__node=node, host__trunk__enabled=True)
@@ -30,7 +31,12 @@ def judgement(node: Node) -> Judgement:
     ]
     static = [Static(trunk, cidr) for trunk, cidr in networks.values_list("trunk_id", "cidr")]
     own = [one for one in (node.public_ipv4, node.public_ipv6) if one]
-    return judge(static, claims, own)
+    try:
+        return judge(static, claims, own)
+    except ValueError:
+        raise Refused(
+            "a vendor's network or address in the database can't be read; delete and add it anew"
+        ) from None
 
 
 def networks_of(node: Node) -> dict[int, tuple[str, ...]]:

@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from ddiweb.deploy.errors import Refused
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.services import request_deployment
 from peers import dns, vendor_names
@@ -79,6 +80,8 @@ def run(clock: Clock = timezone.now) -> int:
                 changes += store(due, result, clock())
             except IntegrityError:
                 log.info("%s was edited while it was looked up", due.name)
+            except Refused as error:
+                log.error("what %s leads to can't be judged: %s", due.name, error)
     return changes
 
 

@@ -3,6 +3,7 @@
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Model
+from django.utils import timezone
 
 from ddiweb.deploy.errors import Refused
 from ddiweb.deploy.models import Node
@@ -11,7 +12,7 @@ from ddiweb.fields import EncryptedTextField
 from firewall import snapshot as rules
 from firewall.models import ManagementNetwork
 from peers import services
-from peers.models import Number, Peer, Token, Trunk, TrunkNetwork
+from peers.models import Number, Peer, Token, Trunk, TrunkAddress, TrunkHost, TrunkNetwork
 from peers.realtime import snapshot as facts
 from peers.realtime.render import render
 from tests import factories
@@ -32,6 +33,9 @@ PLACES = [
     (Trunk, "username"),
     (Trunk, "password"),
     (TrunkNetwork, "cidr"),
+    (TrunkHost, "name"),
+    (TrunkAddress, "address"),
+    (TrunkAddress, "via"),
     (Number, "e164"),
     (Number, "label"),
     (Peer, "name"),
@@ -51,6 +55,10 @@ def node() -> Node:
     vendor = factories.trunk(
         made, "203.0.113.20/32", register=True, host="sip.example.net", username="u", password="p"
     )
+    TrunkAddress.objects.create(
+        host=factories.host(vendor, "sip.example.org"), address="203.0.113.21",
+        first_seen=timezone.now(), last_seen=timezone.now(),
+    )  # fmt: skip
     factories.number(vendor, "+442079460123", phone, label="London")
     factories.management(made, "198.51.100.0/28")
     return made
