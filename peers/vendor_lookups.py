@@ -79,7 +79,7 @@ def run(clock: Clock = timezone.now) -> int:
             try:
                 changes += store(due, result, clock())
             except IntegrityError:
-                log.info("%s was edited while it was looked up", due.name)
+                log.warning("%s was edited while it was looked up", due.name)
             except Refused as error:
                 log.error("what %s leads to can't be judged: %s", due.name, error)
     return changes

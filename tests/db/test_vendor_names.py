@@ -83,6 +83,7 @@ def test_an_address_that_returns_in_its_grace_stays_and_asks_for_nothing(world: 
     world.reasons()
     world.server.says(NAME, "203.0.113.20", "203.0.113.21")
     world.look()
+    assert not TrunkAddress.objects.filter(gone_since__isnull=False).exists()
     world.live(80)
     assert world.let_in() == ["203.0.113.20", "203.0.113.21"]
     assert world.reasons() == []

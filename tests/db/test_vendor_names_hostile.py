@@ -32,6 +32,7 @@ def test_an_answer_with_an_unusable_address_alone_is_a_failed_one(
     assert world.let_in() == ["203.0.113.20"]
     assert world.reasons() == []
     assert "no usable address" in world.fresh().last_error
+    assert TrunkAddress.objects.get().gone_since is None
 
 
 @pytest.mark.parametrize("address", UNUSABLE)
@@ -99,6 +100,17 @@ def test_a_name_can_not_take_the_address_of_another_trunks_name(world: World) ->
     factories.host(thief, "thief.example")
     world.server.says("thief.example", "203.0.113.20")
     assert world.look() == 0
+    assert world.let_in() == ["203.0.113.20"]
+
+
+def test_a_trunk_that_is_off_holds_no_address(world: World) -> None:
+    other = factories.trunk(world.node, name="Off")
+    factories.host(other, "off.example")
+    world.server.says("off.example", "203.0.113.20")
+    world.look()
+    Trunk.objects.filter(pk=other.pk).update(enabled=False)
+    world.server.says(NAME, "203.0.113.20")
+    world.look()
     assert world.let_in() == ["203.0.113.20"]
 
 
