@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab import keys, parts
+
 if TYPE_CHECKING:
     from ddiweb.deploy.models import Node
     from lab.keys import Places
@@ -162,6 +164,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lab.demo")
     parser.add_argument("--password", action="store_true", required=True)
     parser.parse_args()
+    where = keys.places(parts.ROOT)
+    if not where.settings.is_file():
+        sys.exit("there is no sandbox here yet: start `make run` first")
+    parts.environment(where)
     set_up()
     print(f"user      {ADMINISTRATOR}\npassword  {administrator(renew=True)}")
     return 0
