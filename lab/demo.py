@@ -105,6 +105,8 @@ def _telephony(node: Node) -> None:
     from peers.choices import Cause, StepKind
     from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
 
+    if Number.objects.filter(e164=NUMBER).exists():
+        return  # somebody gave it to a node of their own
     trunk = Trunk(node=node, name="Vendor London", qualify=False)
     trunk.full_clean()
     trunk.save()
