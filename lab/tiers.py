@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -65,6 +66,9 @@ def run(tier: str) -> Result:
 
 def main(tiers: Sequence[str]) -> int:
     """Run all of them, also after a failure."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Started with "&" by a script. Tests that interrupt their children would wait for ever.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     results = [run(tier) for tier in tiers]
     total = sum(result.seconds for result in results)
     print()
