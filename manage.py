@@ -10,7 +10,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ddiweb.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from ddiweb.env import MissingSettingError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except MissingSettingError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -129,8 +129,9 @@ def pip(tools: Path, *arguments: str, lock: Path) -> None:
         *("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"),
         *("--requirement", str(lock), *arguments),
     ]
-    # From the wheel itself, so that the venv needs no pip of its own.
-    environment = os.environ | {"PYTHONPATH": str(pip_wheel(tools))}
+    # From the wheel itself, so that the venv needs no pip of its own; its cache stays in here.
+    cache = tools / ".pip-cache"
+    environment = os.environ | {"PYTHONPATH": str(pip_wheel(tools)), "PIP_CACHE_DIR": str(cache)}
     done = subprocess.run(
         argv, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -142,6 +143,7 @@ def pip(tools: Path, *arguments: str, lock: Path) -> None:
             "Is the network, or the package index that pip is set to, within reach? "
             "What was downloaded is kept: run the command again."
         )
+    shutil.rmtree(cache, ignore_errors=True)
 
 
 def bootstrap(*, dev: bool = False, only: Sequence[str] = ()) -> bool:

@@ -15,7 +15,7 @@ from lab.errors import LabError
 from lab.keys import NODE, Places
 from lab.process import Namespace
 from lab.supervise import Service, unix_ready
-from lab.tools import Command, tool
+from lab.tools import Command, fetch, tool
 from lab.valkey import redis_command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,6 +63,15 @@ def answers(url: str) -> Callable[[], bool]:
             return False
 
     return ready
+
+
+def missing_programs() -> str | None:
+    """Fetch Asterisk and the agent's programs; returns why one can't be had, or None."""
+    try:
+        fetch(["asterisk", *AGENT_TOOLS])
+    except LabError as error:
+        return str(error)
+    return None
 
 
 def redis(where: Places) -> Service:

@@ -47,10 +47,10 @@ def say(message: str) -> None:
 
 
 def missing() -> str | None:
-    """Why there can be no namespaces here, in one line; None if there can."""
+    """Why there can be no PBX here, in one line; None if there can. Fetches what it needs."""
     if os.environ.get(NO_NAMESPACES) == "1":
         return f"{NO_NAMESPACES}=1 is set"
-    return world_available()
+    return world_available() or parts.missing_programs()
 
 
 @contextlib.contextmanager

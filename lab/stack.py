@@ -82,8 +82,15 @@ class Stack:
 
     def manage(self, *arguments: str, check: bool = True) -> str:
         """Run a management command beside it; returns what it printed."""
+        return self._python("manage.py", *arguments, check=check)
+
+    def password(self) -> str:
+        """Give the administrator a new password and return it."""
+        return self._python("-m", "lab.demo", "--password").split()[-1]
+
+    def _python(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=full(environment(self.folder)),
+            [sys.executable, *arguments], cwd=ROOT, env=full(environment(self.folder)),
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stderr[-2000:]
@@ -129,10 +136,10 @@ class Stack:
 
         wait_until(calm, timeout, "the newest generation is in force")
 
-    def peer(self, name: str) -> dict[str, Any]:
+    def peer(self, name: str, **fields: Any) -> dict[str, Any]:
         """Add a peer; returns its body with the one-time ``password`` and ``token``."""
-        node = self.rows("/nodes/")[0]
-        body = {"node": node["slug"], "name": name, "username": name.lower().replace(" ", "-")}
+        node = self.rows("/nodes/")[0]["slug"]
+        body = {"node": node, "name": name, "username": name.lower().replace(" ", "-")} | fields
         made = self.ask("POST", "/peers/", body)
         return {**made, **made["secrets"]}
 

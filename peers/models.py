@@ -143,9 +143,10 @@ class Peer(models.Model):
             ),
             models.CheckConstraint(
                 # Names in Asterisk: a phone that signed in as one would be taken for it.
-                condition=~Q(username__regex=r"\A(trunk|peer)_[0-9]+\Z"),
-                name="peer_username_is_not_a_key",
-                violation_error_message="A username like trunk_1 or peer_1 is taken by ddiweb.",
+                # Asterisk gives an endpoint named anonymous to callers that it can't identify.
+                condition=~Q(username__regex=r"\A((trunk|peer)_[0-9]+|anonymous)\Z"),
+                name="peer_username_is_free",
+                violation_error_message="A username like trunk_1, peer_1 or anonymous is taken.",
             ),
         ]
 

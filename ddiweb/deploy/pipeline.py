@@ -7,12 +7,13 @@ Each move is a conditional UPDATE on state and fence, so two workers can't both 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -41,6 +42,7 @@ class _Step:
     before: Any = None
     plan: Plan = field(default_factory=lambda: Plan((), None))
     touched: bool = False
+    held_back: DeployError | None = None
 
 
 def quiet_time(row: Deployment) -> float:
@@ -138,29 +140,48 @@ class _Run:
         self.row.refresh_from_db()
         self.node = node
 
+    @contextmanager
+    def _apart(self, step: _Step) -> Iterator[None]:
+        """Let an urgent deployment go on without a target that is away or refuses.
+
+        An Asterisk that is down, or a row that it can't be given, must not keep the firewall from
+        cutting a thief off. Whatever is held back is raised again when the rest is in force.
+        """
+        try:
+            yield
+        except (Retryable, Refused) as error:
+            if not self.row.urgent:
+                raise
+            step.held_back = error
+
     def _plan(self) -> None:
         for step in self.steps:
-            step.desired = step.target.render(self.node)
-            step.before = step.target.read(self.node)
-            step.plan = step.target.diff(self.node, step.desired, step.before)
+            with self._apart(step):
+                step.desired = step.target.render(self.node)
+                step.before = step.target.read(self.node)
+                step.plan = step.target.diff(self.node, step.desired, step.before)
         Deployment.objects.filter(pk=self.row.pk).update(
             plan={step.target.name: _kept(step.plan.lines) for step in self.steps}
         )
 
     def _apply(self) -> None:
-        todo = [step for step in self.steps if not step.plan.empty]
+        todo = [step for step in self.steps if not step.plan.empty and not step.held_back]
         if not todo or self.node.dry_run:
             return
         self._move(State.APPLYING, f"{sum(len(step.plan.lines) for step in todo)} changes")
         for step in todo:
             self.lease.renew()
-            step.touched = True
-            try:
-                step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
-            except Refused:
-                # Its word that it changed nothing: there is nothing to put back on it.
-                step.touched = False
-                raise
+            with self._apart(step):
+                self._apply_one(step)
+
+    def _apply_one(self, step: _Step) -> None:
+        step.touched = True
+        try:
+            step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
+        except Refused:
+            # Its word that it changed nothing: there is nothing to put back on it.
+            step.touched = False
+            raise
 
     def _verify(self) -> None:
         self.lease.renew()
@@ -168,24 +189,39 @@ class _Run:
             self._finish("dry run: shown, not applied")
             return
         changed = any(step.touched for step in self.steps)
+        held = next((step.held_back for step in self.steps if step.held_back), None)
+        if held and not changed:
+            raise held
         self._move(State.VERIFYING)
         for step in self.steps if changed else ():
-            differences = step.target.verify(self.node, step.desired)
-            if differences:
-                shown = "; ".join(differences[:5])
-                raise Failed(f"{step.target.name}: read back, and it differs: {shown}")
-        self._finish("read back" if changed else "nothing to do")
+            with self._apart(step):
+                self._verify_one(step)
+        held = next((step.held_back for step in self.steps if step.held_back), None)
+        if isinstance(held, Refused):
+            text = f"the rest is in force, but: {held}"
+            self._move(State.FAILED, text, finished_at=timezone.now(), error=text)
+        elif held:
+            raise held
+        else:
+            self._finish("read back" if changed else "nothing to do")
+
+    def _verify_one(self, step: _Step) -> None:
+        if step.held_back:
+            return
+        if differences := step.target.verify(self.node, step.desired):
+            shown = "; ".join(differences[:5])
+            raise Failed(f"{step.target.name}: read back, and it differs: {shown}")
 
     def _finish(self, text: str) -> None:
         """Settle and close; the last move, so that ``done`` is never said before the read-back."""
         now = timezone.now()
-        if not self.node.dry_run:
-            for step in self.steps:
+        with transaction.atomic():
+            for step in self.steps if not self.node.dry_run else ():
                 step.target.settle(self.node, step.desired)
-        Node.objects.filter(pk=self.node.pk, applied_generation__lte=self.row.generation).update(
-            applied_generation=self.row.generation, applied_at=now, checked_at=now
-        )
-        self._move(State.DONE, text, finished_at=now)
+            Node.objects.filter(
+                pk=self.node.pk, applied_generation__lte=self.row.generation
+            ).update(applied_generation=self.row.generation, applied_at=now, checked_at=now)
+            self._move(State.DONE, text, finished_at=now)
 
     def _undo(self, error: DeployError) -> None:
         """Put back every target that was touched, the last one first."""

@@ -134,6 +134,9 @@ class PeerFacts:
     def __post_init__(self) -> None:
         matches("peer.key", KEY, self.key, "use [a-z0-9_]")
         matches("peer.username", USERNAME, self.username, "use 3 to 64 letters, digits, . _ -")
+        if self.username.lower() == "anonymous":
+            # res_pjsip_endpoint_identifier_anonymous gives this endpoint to unknown callers.
+            raise refuse("peer.username", "is Asterisk's own word", "choose another")
         matches("peer.digest_ha1_md5", HA1_MD5, self.digest_ha1_md5, "32 hexadecimal digits")
         _codecs("peer.codecs", self.codecs)
         display_text("peer.display_name", self.display_name)

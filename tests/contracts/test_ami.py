@@ -1,6 +1,8 @@
 """The AMI client: one suite for the fake server and for the real Asterisk."""
 
 import contextlib
+import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -146,11 +148,12 @@ def test_a_cut_connection_is_noticed(fake: FakeAmi) -> None:
 
 
 def test_nobody_there_is_retryable() -> None:
-    with fake_ami() as server:
-        port = server.port
-    client = AmiClient("127.0.0.1", port, "ddiweb", SECRET, timeout=0.5)
-    with pytest.raises(Retryable):
-        client.connect()
+    # Bound and not listening: refused, and nobody else can be given the port meanwhile.
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        client = AmiClient("127.0.0.1", deaf.getsockname()[1], "ddiweb", SECRET, timeout=0.5)
+        with pytest.raises(Retryable):
+            client.connect()
 
 
 def test_events_that_come_during_an_action_are_kept_in_order(fake: FakeAmi) -> None:
@@ -191,9 +194,6 @@ def test_a_flood_of_events_is_bounded_and_counted(
 
 
 def test_something_else_on_the_port_is_retryable() -> None:
-    import socket
-    import threading
-
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:

@@ -39,6 +39,8 @@ CASES = [
     for value in (*HOSTILE, *(ASTERISK if strict else ()))
 ]
 VALUES = HOSTILE | ASTERISK
+# A vendor chooses this password: brackets mean nothing to Asterisk there.
+CASES.remove(("trunks", "password", "angle brackets"))
 
 
 @pytest.fixture

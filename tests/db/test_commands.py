@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,3 +197,32 @@ def test_doctor_never_prints_the_databases_url(node: Node, settings: Any) -> Non
 
 def test_every_check_of_the_doctor_has_a_short_name() -> None:
     assert all(len(check.__name__) <= 12 for check in doctor.CHECKS)
+
+
+@pytest.fixture
+def ami_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DDIWEB_AMI_SECRET", "s" * 32)
+
+
+def asterisk_config(tmp_path: Path) -> tuple[int, str]:
+    names = ("etc", "modules", "data", "state", "spool", "run", "log")
+    return run("asterisk_config", **{name: tmp_path / name for name in names})
+
+
+@pytest.mark.usefixtures("ami_secret")
+def test_asterisks_files_are_readable_by_their_owner_alone(node: Node, tmp_path: Path) -> None:
+    asterisk_config(tmp_path)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "etc").iterdir()}
+    assert modes == {0o600}
+
+
+@pytest.mark.usefixtures("ami_secret")
+def test_no_placeholder_is_left_in_asterisks_files(node: Node, tmp_path: Path) -> None:
+    asterisk_config(tmp_path)
+    text = "".join(path.read_text() for path in (tmp_path / "etc").iterdir())
+    assert not re.search(r"@[A-Z_]+@", text)
+
+
+def test_asterisks_configuration_needs_a_node(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="add it there first"):
+        asterisk_config(tmp_path)

@@ -15,6 +15,7 @@ from typing import Any
 
 from firewall.channel import AgentChannel
 from firewall.ruleset.types import Intent, Token
+from lab.supervise import unix_ready
 from lab.tools import tool
 from lab.world import World
 
@@ -180,7 +181,8 @@ class Bench:
                 self.world.argv("srv", argv, cwd=ROOT), stderr=log, stdin=subprocess.DEVNULL
             )
         deadline = time.monotonic() + 10
-        while not self.socket.exists():
+        # A bound socket has a name before it listens.
+        while not unix_ready(self.socket)():
             assert self.agent.poll() is None and time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.01)
 
