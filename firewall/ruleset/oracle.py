@@ -88,8 +88,10 @@ class Oracle:
         """The verdict on a packet that arrives; for one that the host sends, that it is sent."""
         if packet.way == "out":
             return self._send(packet)
-        if packet.incomplete:
+        if packet.split and packet.missing:
             return _drop("a fragment is missing: the rest is never put together")
+        if packet.headless:
+            return _drop("the first fragment holds no whole header (RFC 7112)")
         verdict = {
             "udp": self._udp,
             "tcp": self._tcp,

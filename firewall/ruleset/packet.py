@@ -109,10 +109,18 @@ class Packet:
         return _HEAD[self.family] + self.extra_size + self._body
 
     @property
-    def incomplete(self) -> bool:
-        """Whether it is sent in pieces of which one never arrives."""
-        whole_part = self._body + (self.extra_size if self.family == 6 else 0)
-        return self.missing and 0 < self.fragment < whole_part
+    def split(self) -> bool:
+        """Whether it is sent in more than one fragment."""
+        return 0 < self.fragment < self._body + (self.extra_size if self.family == 6 else 0)
+
+    @property
+    def headless(self) -> bool:
+        """Whether its first IPv6 fragment ends before the header of its protocol does.
+
+        Nobody sends such a thing but to hide; every host drops it (RFC 7112).
+        """
+        head = {"udp": 8, "tcp": 20, "icmp": 8, "other": 1}[self.protocol]
+        return self.family == 6 and self.split and self.fragment < self.extra_size + head
 
     @property
     def _body(self) -> int:

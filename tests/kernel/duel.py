@@ -111,7 +111,9 @@ class Random:
             return {"way": "out", "destination_port": dice.randrange(50_000, 60_000)}
         data = token(1).value.encode() if dice.random() < 0.3 else b""
         port = dice.choice(PORTS["tcp"])
-        return {"destination_port": port, "flags": dice.choice(FLAGS), "payload": data}
+        split = dice.choice((0, 0, 0, 8, 24))
+        told = {"flags": dice.choice(FLAGS), "payload": data, "fragment": split}
+        return told | {"destination_port": port}
 
     def _icmp(self, family: int) -> dict[str, Any]:
         dice = self.dice
@@ -208,7 +210,9 @@ def contest(settings: Config, seed: str, count: int) -> Iterator[dict[str, Any]]
                 said = oracle.judge(packet)
                 passed += bool(got)
                 if os.environ.get("TRACE") and packet.protocol == "icmp":
-                    print(index, packet, packet.source_port, packet.quotes, packet.way, got, said.path)
+                    print(
+                        index, packet, packet.source_port, packet.quotes, packet.way, got, said.path
+                    )
                 if got is not said.accepted:
                     what = {"packet": str(packet), "kernel": got, "oracle": said.path}
                     what |= {"fragment": packet.fragment, "missing": packet.missing}
