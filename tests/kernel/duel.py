@@ -191,8 +191,13 @@ def config(backend: str) -> Config:
     return Config(nowhere, frozenset(), nowhere, backend, tools, env, management)  # type: ignore[arg-type]
 
 
-def contest(settings: Config, seed: str, count: int) -> Iterator[dict[str, Any]]:
-    """One round in this process's own namespace; yields each difference."""
+def contest(
+    settings: Config, seed: str, count: int, counters: bool = False
+) -> Iterator[dict[str, Any]]:
+    """One round in this process's own namespace; yields each difference.
+
+    With `counters` the sockets and the rules' counters are both asked, and must agree too.
+    """
     chance = Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         kernel = scratch.Scratch(settings, Path(folder), (4, 6))
@@ -206,13 +211,9 @@ def contest(settings: Config, seed: str, count: int) -> Iterator[dict[str, Any]]
                 if chance.dice.random() < 0.02:
                     _shift(kernel, memory, chance.dice)
                 packet = chance.packet(wanted)
-                got = kernel.send(packet, chance.dice if packet.fragment else None)
+                got = _ask(kernel, packet, chance.dice, counters)
                 said = oracle.judge(packet)
                 passed += bool(got)
-                if os.environ.get("TRACE") and packet.protocol == "icmp":
-                    print(
-                        index, packet, packet.source_port, packet.quotes, packet.way, got, said.path
-                    )
                 if got is not said.accepted:
                     what = {"packet": str(packet), "kernel": got, "oracle": said.path}
                     what |= {"fragment": packet.fragment, "missing": packet.missing}
@@ -220,6 +221,15 @@ def contest(settings: Config, seed: str, count: int) -> Iterator[dict[str, Any]]
                     yield what | {"seed": seed, "index": index, "half": half}
             wanted = chance.later(wanted) if half == 0 else wanted
         print(json.dumps({"seed": seed, "passed": passed, "of": count}), flush=True)
+
+
+def _ask(
+    kernel: scratch.Scratch, packet: Packet, dice: random.Random, counters: bool
+) -> bool | None:
+    if not counters:
+        return kernel.send(packet, dice if packet.fragment else None)
+    passed, counted, _ = kernel.trace(packet)
+    return passed if passed is bool(counted) else None
 
 
 def _shift(kernel: scratch.Scratch, memory: Memory, dice: random.Random) -> None:
@@ -240,6 +250,7 @@ def main() -> int:
     parser.add_argument("--backend", choices=("nft", "legacy"), required=True)
     parser.add_argument("--seed", required=True)
     parser.add_argument("--packets", type=int, required=True)
+    parser.add_argument("--counters", action="store_true", help="ask the counters too (slow)")
     given = parser.parse_args()
     settings, worst = config(given.backend), 0
     for number, start in enumerate(range(0, given.packets, ROUND)):
@@ -249,7 +260,7 @@ def main() -> int:
             try:
                 scratch.enter()
                 count = min(ROUND, given.packets - start)
-                found = list(contest(settings, f"{given.seed}-{number}", count))
+                found = list(contest(settings, f"{given.seed}-{number}", count, given.counters))
                 print("".join(json.dumps(one) + "\n" for one in found), end="", flush=True)
                 worst = int(bool(found))
             except BaseException:

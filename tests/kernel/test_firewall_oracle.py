@@ -25,10 +25,8 @@ def _packet(family: Any, payload: bytes = b"", port: int = SIP, **values: Any) -
     return Packet(family=family, **plain | values)
 
 
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("backend", ["nft", "legacy"])
-def test_oracle_and_kernel_agree_on_random_packets(backend: str) -> None:
-    line = ["--backend", backend, "--seed", SEED, "--packets", str(COUNT // 2)]
+def _duel(backend: str, count: int, *more: str) -> None:
+    line = ["--backend", backend, "--seed", SEED, "--packets", str(count), *more]
     done = subprocess.run(
         [sys.executable, "-m", "tests.kernel.duel", *line],
         cwd=ROOT,
@@ -39,7 +37,18 @@ def test_oracle_and_kernel_agree_on_random_packets(backend: str) -> None:
     found = [json.loads(text) for text in done.stdout.splitlines()]
     differences = [one for one in found if "packet" in one]
     judged = sum(one["of"] for one in found if "of" in one)
-    assert (done.returncode, differences, judged) == (0, [], COUNT // 2), done.stderr
+    assert (done.returncode, differences, judged) == (0, [], count), done.stderr
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_oracle_and_kernel_agree_on_random_packets(backend: str) -> None:
+    _duel(backend, COUNT // 2)
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_the_rules_counters_tell_the_same_as_sockets(backend: str) -> None:
+    _duel(backend, 400, "--counters")
 
 
 def test_a_probe_tells_the_way_of_each_packet(bench: Bench, family: int) -> None:
