@@ -29,6 +29,7 @@ from firewall.ruleset.packet import Packet, packets
 from firewall.ruleset.types import Intent, Management, redact
 
 SECONDS = 45  # for a whole request; a scratch load of 50,000 tokens takes some 10
+_PATIENCE = 10  # seconds to wait for another probe; the client itself waits for 60 in all
 _ROOT = Path(__file__).resolve().parents[2]
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
@@ -70,7 +71,7 @@ class Prober:
     def _kernel(
         self, asked: Sequence[Packet], intent: Intent, found: dict[str, set[str]]
     ) -> tuple[list[dict[str, Any]] | None, str]:
-        if not self._alone.acquire(timeout=SECONDS):
+        if not self._alone.acquire(timeout=_PATIENCE):
             raise Retryable("the agent is busy with another probe")
         try:
             request = {

@@ -1,15 +1,19 @@
 """Oracle and kernel: random packets judged by both, and the agent's verb that asks both."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from ddiweb.deploy.errors import Refused
 from firewall.ruleset.packet import Packet
+from tests import factories
 from tests.kernel.bench import PHONE, ROOT, RTP, SIP, SITE, SRV, STRANGER, Bench, register, token
 from tests.kernel.bench import intent as wanted
 
@@ -94,7 +98,7 @@ def test_a_probe_with_many_tokens_is_answered(bench: Bench, family: int) -> None
     many = wanted(tokens=tuple(token(mark) for mark in range(1, 1001)))
     asked = [
         _packet(family, register(token(777).value)),
-        _packet(family, register(SITE + "a" * 26)),
+        _packet(family, register(SITE + "a" * 26), source_port=4001),
     ]
     found = bench.channel.probe(asked, many)
     assert [one["verdict"] for one in found["kernel"]] == ["accept", "drop"]
@@ -120,6 +124,25 @@ def test_without_a_namespace_the_oracle_answers_alone(bench: Bench, family: int)
     assert found["kernel"] is None
     assert found["oracle"][0]["verdict"] == "accept"
     assert restore in found["reason"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("expected", [(FIRST, 0), (SITE, 2)], ids=["token", "no token"])
+def test_why_tells_the_kernels_word(
+    bench: Bench, family: int, settings: Any, tmp_path: Path, expected: tuple[str, int]
+) -> None:
+    secret, status = expected
+    settings.AGENT_SOCKET = bench.socket
+    factories.node(slug=settings.NODE, public_ipv6=SRV[6])
+    (tmp_path / "message").write_bytes(register(secret))
+    out, code = io.StringIO(), 0
+    source = {4: f"{STRANGER[4]}:4000", 6: f"[{STRANGER[6]}]:4000"}[family]
+    try:
+        call_command("why", source, payload_file=str(tmp_path / "message"), stdout=out)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    assert (code, FIRST in out.getvalue()) == (status, False)
+    assert "DDIa-NEW" in out.getvalue()
 
 
 def test_a_probe_with_a_field_too_many_is_refused(bench: Bench, family: int) -> None:
