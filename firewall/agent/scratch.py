@@ -35,6 +35,7 @@ _TUNSETIFF, _TUN, _NO_INFO = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _DEVICE = "probe0"
 _CONTROL = {4: ("198.18.0.2", "198.18.0.1"), 6: ("2001:2::2", "2001:2::1")}  # RFC 2544, RFC 5180
 _INET = {4: socket.AF_INET, 6: socket.AF_INET6}
+_TCP, _SYN = 6, 0x02
 _TYPES = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 
 
@@ -190,8 +191,11 @@ class Scratch:
         with contextlib.suppress(BlockingIOError):
             while True:
                 frame = os.read(self._tun, 65_536)
-                at = (frame[0] & 0xF) * 4 if frame[0] >> 4 == 4 else 40
-                if spoken and spoken.protocol == "tcp" and frame[at + 13] == 0x02:
+                at, kind = (20, 9) if frame[0] >> 4 == 4 else (40, 6)
+                if spoken is None or spoken.protocol != "tcp" or frame[kind] != _TCP:
+                    continue  # what it sends by itself: multicast reports, old retransmissions
+                ports = (spoken.destination_port, spoken.source_port)
+                if struct.unpack_from(">HH", frame, at) == ports and frame[at + 13] == _SYN:
                     (sequence,) = struct.unpack_from(">I", frame, at + 4)
                     self._sequences[_ends(spoken)] = (sequence + 1) & 0xFFFFFFFF
 

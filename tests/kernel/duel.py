@@ -96,7 +96,7 @@ class Random:
         if dice.random() < 0.15:
             values["extra"] = self._extra(known, family)
             if SITE.encode() in values["extra"]:
-                # Which of two tokens counts is not promised; see test_firewall_oracle.
+                # Whose the flow is after two tokens in one packet is not promised.
                 values["payload"] = values["payload"].replace(SITE.encode(), b"x")
         if dice.random() < 0.25:
             least = max(8, len(values["payload"]) // 100 // 8 * 8)
