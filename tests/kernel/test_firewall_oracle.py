@@ -104,6 +104,19 @@ def test_a_probe_with_many_tokens_is_answered(bench: Bench, family: int) -> None
     assert [one["verdict"] for one in found["kernel"]] == ["accept", "drop"]
 
 
+def test_a_live_token_is_admitted_beside_any_other(bench: Bench, family: int) -> None:
+    """An old contact beside a new User-Agent: whichever digits the tree looks at first."""
+    many = wanted(tokens=tuple(token(mark) for mark in range(1, 61)), revoked=(777,))
+    dead = token(777).value
+    asked = [
+        _packet(family, register(f"{dead} {one.value}"), source_port=4000 + one.mark)
+        for one in many.tokens
+    ]
+    found = bench.channel.probe(asked, many)
+    assert {one["verdict"] for one in found["kernel"]} == {"accept"}
+    assert {one["verdict"] for one in found["oracle"]} == {"accept"}
+
+
 def test_the_hosts_own_packet_opens_the_way_for_a_response(bench: Bench, family: int) -> None:
     asked = [_packet(family, way="out"), _packet(family, b"SIP/2.0 200 OK"), _packet(family, b"x")]
     found = bench.channel.probe(asked)
