@@ -20,7 +20,7 @@ _KINDS: Mapping[str, type[DeployError]] = {
 
 
 class SendsJson(Protocol):
-    """An intent (`firewall.ruleset.types.Intent`)."""
+    """An intent (`firewall.ruleset.types.Intent`) or a packet (`firewall.ruleset.packet`)."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -59,6 +59,17 @@ class AgentChannel:
     def rollback(self, fence: int) -> dict[str, Any]:
         """Bring the good rules before the current ones back."""
         return self._ask("rollback", fence=fence)
+
+    def probe(
+        self, packets: Iterable[SendsJson], intent: SendsJson | None = None
+    ) -> dict[str, Any]:
+        """What becomes of packets, in order, under the rules in force or those of `intent`.
+
+        `oracle` and `kernel` hold a `verdict` and a `path` a packet; `kernel` is None where the
+        agent may make no namespace to try them in, and `reason` says why. Changes nothing.
+        """
+        wanted = intent.to_json() if intent else None
+        return self._ask("probe", intent=wanted, packets=[one.to_json() for one in packets])
 
     def _ask(self, verb: str, **fields: Any) -> dict[str, Any]:
         body = json.dumps({"v": 1, "verb": verb, **fields}, separators=(",", ":")).encode()

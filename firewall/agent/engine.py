@@ -127,6 +127,15 @@ class Engine:
             report["counters"] = token_packets(view.dumps.values())
         return report
 
+    def live(self) -> tuple[Intent | None, dict[str, frozenset[str]]]:
+        """The last good intent; the addresses that the kernel holds as `seen` and as `cut`."""
+        good, have = self._state.current, self._netfilter.read_sets()
+        members: dict[str, frozenset[str]] = {}
+        for kind in ("seen", "cut"):
+            found = [have[f"ddi-{kind}{v}"].members for v in VERSIONS if f"ddi-{kind}{v}" in have]
+            members[kind] = frozenset().union(*found)
+        return (good.intent if good else None), members
+
     def _warnings(self) -> list[str]:
         warnings = []
         if not self._netfilter.has_conntrack:

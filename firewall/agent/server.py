@@ -16,6 +16,8 @@ from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from firewall.agent import protocol
 from firewall.agent.config import Config
 from firewall.agent.engine import Engine
+from firewall.agent.probe import Prober
+from firewall.ruleset.packet import packets
 from firewall.ruleset.types import Intent, redact
 
 MAX_CONNECTIONS = 16
@@ -36,6 +38,7 @@ class Server:
     def __init__(self, config: Config, engine: Engine) -> None:
         self._config = config
         self._engine = engine
+        self._prober = Prober(config, engine)
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._listener = _listen(config.socket)
         self._ended = threading.Event()
@@ -109,8 +112,14 @@ class Server:
             "status": lambda r: engine.status(),
             "cut": lambda r: engine.cut(protocol.marks(r["marks"])),
             "rollback": lambda r: engine.rollback(r["fence"]),
+            "probe": lambda r: self._prober.probe(packets(r["packets"]), _optional(r["intent"])),
         }
         return verbs[name]
+
+
+def _optional(raw: Any) -> Intent | None:
+    """The intent of a request; null is the one in force."""
+    return None if raw is None else Intent.from_json(raw)
 
 
 def _listen(path: Path) -> socket.socket:

@@ -4,12 +4,15 @@ A chain holds at most `LEAF` tokens as one rule each, or else one rule a digit t
 chain of its own. Tokens are random, so 50,000 of them need three levels; a run of digits that all
 tokens of a chain share costs no level. nft refuses more than 16 chains in a row (EMLINK), hence
 `MAX_LEVELS`: tokens that were not random end in a longer list, slower but right.
+
+A packet may hold a dead token beside a live one (an old contact beside a new User-Agent): a chain
+in which no token was found gives the packet back, and the next digits are looked at.
 """
 
 import hashlib
 from collections.abc import Sequence
 
-from firewall.ruleset.rules import Chain, Holds, Rule, SetMark, To
+from firewall.ruleset.rules import Chain, ConnMark, Holds, Rule, SetMark, To
 from firewall.ruleset.types import FLOW_BIT, MARK_MASK, Token
 
 LEAF = 16
@@ -32,7 +35,7 @@ def _grow(
     rules: list[Rule] = []
     if len(tokens) <= LEAF or level == MAX_LEVELS:
         rules = [_accept(token) for token in tokens]
-        chains.append(Chain(_name(slot, known), (*rules, _verdict(slot))))
+        chains.append(Chain(_name(slot, known), (*rules, _end(slot, known))))
         return
     # Ordered: what the first and the last share, all between them share.
     shared = len(_common(tokens[0].digits, tokens[-1].digits))
@@ -43,17 +46,19 @@ def _grow(
         if len(group) == 1:
             rules.append(_accept(group[0]))
             continue
-        rules.append(Rule((Holds(site + stem),), To(_name(slot, stem))))
+        rules.append(Rule((Holds(site + stem),), To(_name(slot, stem), back=True)))
         _grow(chains, where, stem, group, level + 1)
-    chains.insert(at, Chain(_name(slot, known), (*rules, _verdict(slot))))
+    chains.insert(at, Chain(_name(slot, known), (*rules, _end(slot, known))))
 
 
 def _accept(token: Token) -> Rule:
     return Rule((Holds(token.value),), SetMark(FLOW_BIT | token.mark, MARK_MASK))
 
 
-def _verdict(slot: str) -> Rule:
-    return Rule((), To(f"DDI{slot}-VERDICT"))
+def _end(slot: str, known: str) -> Rule:
+    """The root's end decides; below it only a flow that is marked by now need not go on."""
+    found = (ConnMark(FLOW_BIT, FLOW_BIT),) if known else ()
+    return Rule(found, To(f"DDI{slot}-VERDICT"))
 
 
 def _name(slot: str, stem: str) -> str:

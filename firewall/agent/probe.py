@@ -1,0 +1,179 @@
+"""The verb `probe`: what becomes of these packets, by a scratch kernel and by the oracle.
+
+The scratch kernel lives in a child, `python -m firewall.agent.probe`, started afresh for each
+request: intent and packets go in by its standard input as JSON, verdicts come out, and it ends
+with the namespace. The host's rules are never touched. Where no namespace can be had, the answer
+holds the oracle's verdicts alone and the reason.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ddiweb.deploy.errors import DeployError, Refused, Retryable
+from firewall.agent.config import Config
+from firewall.agent.engine import Engine
+from firewall.agent.netfilter import RestoreError, Version
+from firewall.agent.scratch import Scratch, enter
+from firewall.ruleset.oracle import Memory, Oracle
+from firewall.ruleset.packet import Packet, packets
+from firewall.ruleset.types import Intent, Management, redact
+
+SECONDS = 45  # for a whole request; a scratch load of 50,000 tokens takes some 10
+_PATIENCE = 10  # seconds to wait for another probe; the client itself waits for 60 in all
+_ROOT = Path(__file__).resolve().parents[2]
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+class Prober:
+    """Answers `probe`, one at a time: each has a ruleset of its own to load."""
+
+    def __init__(self, config: Config, engine: Engine) -> None:
+        self._config = config
+        self._engine = engine
+        self._alone = threading.Lock()
+
+    def probe(self, asked: Sequence[Packet], intent: Intent | None) -> dict[str, Any]:
+        """Judge packets in order, each meeting what those before it left behind.
+
+        Under `intent`, or else under the last good one. Raises `Refused` if there is none.
+        """
+        good, live = self._engine.live()
+        wanted = intent or good
+        if wanted is None:
+            raise Refused("probe: no good ruleset is kept; apply one")
+        found = {
+            kind: {one.source for one in asked if one.source in live[kind]}
+            for kind in ("seen", "cut")
+        }
+        memory = Memory(seen=set(found["seen"]), cut=set(found["cut"]))
+        oracle = Oracle(wanted, self._config.management, memory)
+        said = [oracle.judge(one) for one in asked]
+        kernel, reason = self._kernel(asked, wanted, found)
+        return {
+            "oracle": [{"verdict": one.word, "path": list(one.path)} for one in said],
+            "kernel": kernel,
+            "reason": reason,
+            "generation": wanted.generation,
+            "digest": wanted.digest(),
+            **{kind: sorted(addresses) for kind, addresses in found.items()},
+        }
+
+    def _kernel(
+        self, asked: Sequence[Packet], intent: Intent, found: dict[str, set[str]]
+    ) -> tuple[list[dict[str, Any]] | None, str]:
+        if not self._alone.acquire(timeout=_PATIENCE):
+            raise Retryable("the agent is busy with another probe")
+        try:
+            request = {
+                "config": _config_json(self._config),
+                "intent": intent.to_json(),
+                "packets": [one.to_json() for one in asked],
+                "sets": [
+                    f"add -exist ddi-{kind}{6 if ':' in address else 4} {address}"
+                    for kind, addresses in found.items()
+                    for address in sorted(addresses)
+                ],
+            }
+            answer = _ask(request)
+        except Refused as error:
+            return None, str(error)
+        finally:
+            self._alone.release()
+        return answer, ""
+
+
+def _ask(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Start the child and hear it; raises `Refused` where it can't do its work."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "firewall.agent.probe"],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    try:
+        said, _ = child.communicate(json.dumps(request).encode(), timeout=SECONDS)
+        answer = json.loads(said)
+    except subprocess.TimeoutExpired:
+        raise Refused(f"scratch: no answer within {SECONDS} s") from None
+    except ValueError:
+        raise Refused(f"scratch: ended with {child.returncode} and no answer") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # and the tools that it started
+        child.communicate()
+    if "reason" in answer:
+        raise Refused(answer["reason"])
+    found: list[dict[str, Any]] = answer["answers"]
+    return found
+
+
+def _config_json(config: Config) -> dict[str, Any]:
+    return {
+        "backend": config.backend,
+        "tools": {name: list(argv) for name, argv in config.tools.items()},
+        "tool_env": config.tool_env,
+        "networks": list(config.management.networks),
+        "ports": list(config.management.ports),
+    }
+
+
+def _answer(raw: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    given = raw["config"]
+    config = Config(
+        socket=folder / "none",
+        allowed_uids=frozenset(),
+        state_dir=folder,
+        backend=given["backend"],
+        tools={name: tuple(argv) for name, argv in given["tools"].items()},
+        tool_env=given["tool_env"],
+        management=Management(tuple(given["networks"]), tuple(given["ports"])),
+    )
+    asked = packets(raw["packets"])
+    enter()
+    scratch = Scratch(config, folder, _versions(asked))
+    scratch.load(Intent.from_json(raw["intent"]))
+    scratch.members(raw["sets"])
+    return [_witnessed(*scratch.trace(packet)) for packet in asked]
+
+
+def _versions(asked: Iterable[Packet]) -> list[Version]:
+    return sorted({packet.family for packet in asked})
+
+
+def _witnessed(passed: bool | None, counted: bool | None, way: list[str]) -> dict[str, Any]:
+    """The counters' word and the sockets'; each may be silent, they may not differ."""
+    words = {word for word in (passed, counted) if word is not None}
+    verdict = "accept" if True in words else "drop"
+    if len(words) > 1:
+        verdict = "conflict"
+    return {"verdict": verdict, "path": way or ["no rule of ours saw it"]}
+
+
+def main() -> int:
+    """Read a request, answer it, end. A reason instead of answers: it can't be done here."""
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    raw = json.load(sys.stdin)
+    with tempfile.TemporaryDirectory(prefix="ddiweb-probe-") as folder:
+        try:
+            answer: dict[str, Any] = {"answers": _answer(raw, Path(folder))}
+        except (DeployError, RestoreError, OSError) as error:
+            answer = {"reason": redact(str(error))[:400]}
+    json.dump(answer, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

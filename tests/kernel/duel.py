@@ -1,0 +1,275 @@
+"""Oracle against kernel: random packets, both asked, differences as JSON lines on stdout.
+
+`python -m tests.kernel.duel --backend nft --seed 1 --packets 1000` enters a namespace of its own
+for each round, so no flow lives long enough to time out. A round has its own random intent, is
+asked some hundred packets that build on each other, and is then given an intent in which tokens
+are revoked and bans added, with the flows of the first still alive.
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from firewall.agent import scratch
+from firewall.agent.config import Config
+from firewall.ruleset.oracle import Memory, Oracle
+from firewall.ruleset.packet import Packet
+from firewall.ruleset.types import Intent, Management
+from lab.tools import tool
+from tests.kernel.bench import MANAGEMENT, RTP, SIP, SITE, SRV, SSH, intent, token
+
+ROUND = 500
+PEERS = {
+    4: [f"203.0.113.{n}" for n in (20, 21, 66, 67, 100, 130)] + ["198.51.100.9", "8.8.8.8"],
+    6: [f"2001:db8:113::{n}" for n in (20, 21, 66, 67, 100, 130)] + ["fe80::7", "2a00::9"],
+}
+NETWORKS = ["203.0.113.20/32", "203.0.113.64/30", "203.0.113.64/26", "198.51.100.0/24"]
+NETWORKS += ["2001:db8:113::20/128", "2001:db8:113::64/126", "2001:db8:113::/64", "2a00::/16"]
+PORTS = {"udp": [SIP] * 12 + [RTP, RTP + 1, RTP + 100] * 3 + [RTP - 1, RTP + 101, SIP - 1]}
+PORTS["udp"] += [53, 67, 68, 546, 547, 40_000]
+PORTS["tcp"] = [SSH, SIP, 8080, 443, 40_000, RTP]
+FLAGS = [("syn",), ("ack",), ("syn", "ack"), ("fin", "ack"), ("rst",), ("psh", "ack"), ()]
+FLAGS += [("fin", "psh", "urg"), ("syn", "fin")]
+
+
+class Random:
+    """Random intents and packets of one seed."""
+
+    def __init__(self, seed: str) -> None:
+        self.dice = random.Random(seed)
+        self._echoes = 0
+
+    def intent(self) -> Intent:
+        """Few or many tokens, vendors and bans that overlap."""
+        dice = self.dice
+        count = dice.choice((1, 3, 17, 60))
+        return intent(
+            tokens=tuple(token(mark) for mark in range(1, count + 1)),
+            vendors=tuple(dice.sample(NETWORKS, dice.randint(0, 3))),
+            bans=tuple(dice.sample(NETWORKS, dice.randint(0, 2))),
+            management=tuple(dice.sample(NETWORKS, dice.randint(0, 1))),
+            management_ports=dice.choice(((), (8080,))),
+            revoked=tuple(range(900, 900 + dice.choice((0, 3, 40)))),
+        )
+
+    def later(self, before: Intent) -> Intent:
+        """Some tokens revoked, as `before` else but for the bans."""
+        dice = self.dice
+        gone = dice.sample(before.tokens, -(-len(before.tokens) // 2))
+        return replace(
+            before,
+            generation=before.generation + 1,
+            tokens=tuple(one for one in before.tokens if one not in gone),
+            revoked=(*before.revoked, *(one.mark for one in gone)),
+            bans=tuple(dice.sample(NETWORKS, dice.randint(0, 2))),
+        )
+
+    def packet(self, known: Intent) -> Packet:
+        """One packet, in or out, that may continue what others began."""
+        dice = self.dice
+        family = dice.choice((4, 6))
+        protocol = dice.choices(("udp", "tcp", "icmp", "other"), (80, 12, 7, 1))[0]
+        values: dict[str, Any] = {
+            "source": dice.choice(PEERS[family]),
+            "destination": SRV[family],
+            "source_port": dice.choice((5060, 5061, 67, 547, 20_000, 20_001)),
+            "hop_limit": dice.choice((64, 255, 254, 1)),
+        }
+        if protocol == "icmp":
+            return Packet(family, protocol, **values | self._icmp(family))
+        if protocol == "tcp":
+            return Packet(family, protocol, **values | self._tcp())
+        if protocol == "other":
+            return Packet(family, protocol, **values, payload=token(1).value.encode())
+        values |= {"destination_port": dice.choice(PORTS["udp"]), "payload": self._payload(known)}
+        if dice.random() < 0.12:
+            return Packet(family, protocol, **values | {"way": "out", "payload": b"OPTIONS"})
+        if dice.random() < 0.15:
+            values["extra"] = self._extra(known, family)
+            if SITE.encode() in values["extra"]:
+                # Whose the flow is after two tokens in one packet is not promised.
+                values["payload"] = values["payload"].replace(SITE.encode(), b"x")
+        if dice.random() < 0.25:
+            least = max(8, len(values["payload"]) // 100 // 8 * 8)
+            values["fragment"] = dice.randrange(least, 1489, 8)
+            values["missing"] = dice.random() < 0.2
+        return Packet(family, protocol, **values)
+
+    def _tcp(self) -> dict[str, Any]:
+        dice = self.dice
+        if dice.random() < 0.3:
+            # A port of its own a packet: sockets stay, and one can't connect twice.
+            return {"way": "out", "destination_port": dice.randrange(50_000, 60_000)}
+        data = token(1).value.encode() if dice.random() < 0.3 else b""
+        port = dice.choice(PORTS["tcp"])
+        split = dice.choice((0, 0, 0, 8, 24))
+        told = {"flags": dice.choice(FLAGS), "payload": data, "fragment": split}
+        return told | {"destination_port": port}
+
+    def _icmp(self, family: int) -> dict[str, Any]:
+        dice = self.dice
+        echo, reply = (8, 0) if family == 4 else (128, 129)
+        values = {"source_port": dice.choice((1, 2, 3)), "payload": b"ping"}
+        if dice.random() < 0.15:
+            return values | {"way": "out", "icmp_type": echo}
+        kinds = [*range(0, 19)] if family == 4 else [*range(1, 5), *range(128, 145), 255]
+        kind = dice.choice([*kinds, reply, reply, 3, 3])
+        if kind == echo:
+            self._echoes += 1
+            if self._echoes % 50 == 0:
+                time.sleep(0.6)  # the firewall lets 100 a second through
+        ports = (dice.choice((SIP, RTP, 53)), values["source_port"] + 20_000 - 1)
+        return values | {"icmp_type": kind, "quotes": dice.choice((None, ports, ports))}
+
+    def _payload(self, known: Intent) -> bytes:
+        dice = self.dice
+        secret = self._secret(known)
+        near = dice.choice(
+            (
+                *[secret] * 7,
+                "",
+                "",
+                SITE,
+                secret[:-1],
+                secret[:-1] + dice.choice("abcdefgz%\n"),
+                secret.upper(),
+                secret.replace("ddi", "ddj", 1),
+                SITE + secret[:12:-1],
+                secret[:20] + "\r\n " + secret[20:],
+                "d" + secret + "7",
+                "ddi-ddi-" + secret,
+            )
+        )
+        head = dice.choice(
+            ("REGISTER sip:x SIP/2.0\r\n", "SIP/2.0 200 OK\r\n", "SIP/", "sip/2.0", "\r\n", "")
+        )
+        body = (head + "a" * dice.choice((0, 0, 1, dice.randrange(1500))) + near).encode()
+        edge = LONGEST_PAYLOAD + dice.choice((0, 1, -20, -19, dice.randint(-60, 60)))
+        size = dice.choice((0, 0, 0, 0, 1, dice.randrange(1, 3000), edge, edge, 9000))
+        return body + b"b" * max(0, size - len(body))
+
+    def _secret(self, known: Intent) -> str:
+        """A live token, a revoked one, or one that never was."""
+        dead = [token(mark) for mark in known.revoked if mark < 900][:20]
+        return self.dice.choice((*known.tokens, *dead, token(900))).value
+
+    def _extra(self, known: Intent, family: int) -> bytes:
+        dice = self.dice
+        secret = self._secret(known).encode()
+        if family == 4:
+            return dice.choice((b"SIP/", b"x" * 36, secret[:36]))
+        return dice.choice((b"SIP/SIP/SIP/SIP/", b"x" * 100, secret, secret[:-1], b"y" + secret))
+
+
+LONGEST_PAYLOAD = 4096 - 28  # of IPv4; of IPv6 20 less
+
+
+def config(backend: str) -> Config:
+    """A configuration with the tools of the laboratory."""
+    names = [
+        f"{f}-{b}-{part}"
+        for f in ("iptables", "ip6tables")
+        for b in ("nft", "legacy")
+        for part in ("restore", "save")
+    ]
+    commands = {name: tool(name) for name in [*names, "ipset"]}
+    env: dict[str, str] = {}
+    for command in commands.values():
+        env |= command.env
+    tools = {name: tuple(command.argv) for name, command in commands.items()}
+    management = Management(tuple(MANAGEMENT), (SSH,))
+    nowhere = Path("/nonexistent")
+    return Config(nowhere, frozenset(), nowhere, backend, tools, env, management)  # type: ignore[arg-type]
+
+
+def contest(
+    settings: Config, seed: str, count: int, counters: bool = False
+) -> Iterator[dict[str, Any]]:
+    """One round in this process's own namespace; yields each difference.
+
+    With `counters` the sockets and the rules' counters are both asked, and must agree too.
+    """
+    chance = Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = scratch.Scratch(settings, Path(folder), (4, 6))
+        assert kernel.sees
+        wanted, memory = chance.intent(), Memory()
+        passed = 0
+        for half in range(2):
+            kernel.load(wanted)
+            oracle = Oracle(wanted, settings.management, memory)
+            for index in range(half, count, 2):
+                if chance.dice.random() < 0.02:
+                    _shift(kernel, memory, chance.dice)
+                packet = chance.packet(wanted)
+                got = _ask(kernel, packet, chance.dice, counters)
+                said = oracle.judge(packet)
+                passed += bool(got)
+                if got is not said.accepted:
+                    what = {"packet": str(packet), "kernel": got, "oracle": said.path}
+                    what |= {"fragment": packet.fragment, "missing": packet.missing}
+                    what |= {"extra": len(packet.extra), "hops": packet.hop_limit}
+                    yield what | {"seed": seed, "index": index, "half": half}
+            wanted = chance.later(wanted) if half == 0 else wanted
+        print(json.dumps({"seed": seed, "passed": passed, "of": count}), flush=True)
+
+
+def _ask(
+    kernel: scratch.Scratch, packet: Packet, dice: random.Random, counters: bool
+) -> bool | None:
+    if not counters:
+        return kernel.send(packet, dice if packet.fragment else None)
+    passed, counted, _ = kernel.trace(packet)
+    return passed if passed is bool(counted) else None
+
+
+def _shift(kernel: scratch.Scratch, memory: Memory, dice: random.Random) -> None:
+    """What time and the agent do to the sets: an address is forgotten, or cut."""
+    family = dice.choice((4, 6))
+    address = dice.choice(PEERS[family])
+    memory.seen.discard(address)
+    lines = [f"del -exist ddi-seen{family} {address}"]
+    if dice.random() < 0.5:
+        memory.cut.add(address)
+        lines.append(f"add -exist ddi-cut{family} {address}")
+    kernel.members(lines)
+
+
+def main() -> int:
+    """Run the rounds, each in a child; exit 1 if any packet was judged differently."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backend", choices=("nft", "legacy"), required=True)
+    parser.add_argument("--seed", required=True)
+    parser.add_argument("--packets", type=int, required=True)
+    parser.add_argument("--counters", action="store_true", help="ask the counters too (slow)")
+    given = parser.parse_args()
+    settings, worst = config(given.backend), 0
+    for number, start in enumerate(range(0, given.packets, ROUND)):
+        child = os.fork()
+        if child == 0:
+            worst = 2
+            try:
+                scratch.enter()
+                count = min(ROUND, given.packets - start)
+                found = list(contest(settings, f"{given.seed}-{number}", count, given.counters))
+                print("".join(json.dumps(one) + "\n" for one in found), end="", flush=True)
+                worst = int(bool(found))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(worst)
+        worst = max(worst, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main())
