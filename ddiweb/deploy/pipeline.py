@@ -193,7 +193,8 @@ class _Run:
         if held and not changed:
             raise held
         self._move(State.VERIFYING)
-        for step in self.steps if changed else ():
+        # A second attempt finds no difference where the first one was cut short of its read-back.
+        for step in self.steps if changed or self.row.attempts > 1 else ():
             with self._apart(step):
                 self._verify_one(step)
         held = next((step.held_back for step in self.steps if step.held_back), None)

@@ -258,3 +258,14 @@ def test_an_ordinary_edit_changes_nothing_while_one_part_is_away(node: Node) -> 
     rows.fail["read"] = [Retryable("the realtime database is away")]
     assert pipeline.run(edit(node).pk, [rows, rules]) == State.PENDING
     assert not rules.world
+
+
+def test_a_retry_that_finds_nothing_to_do_is_read_back_all_the_same(
+    node: Node, target: MemoryTarget
+) -> None:
+    target.fail["verify"] = [Retryable("AMI: no connection")]
+    row = edit(node)
+    assert pipeline.run(row.pk, [target]) == State.PENDING
+    target.calls.clear()
+    assert pipeline.run(row.pk, [target]) == State.DONE
+    assert "verify" in target.calls
