@@ -25,6 +25,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "status": frozenset(),
     "cut": frozenset({"marks"}),
     "rollback": frozenset({"fence"}),
+    "revoke": frozenset({"fence", "marks"}),
 }
 
 

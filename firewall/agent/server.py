@@ -109,6 +109,7 @@ class Server:
             "status": lambda r: engine.status(),
             "cut": lambda r: engine.cut(protocol.marks(r["marks"])),
             "rollback": lambda r: engine.rollback(r["fence"]),
+            "revoke": lambda r: engine.revoke(protocol.marks(r["marks"]), r["fence"]),
         }
         return verbs[name]
 

@@ -128,6 +128,9 @@ class RealtimeTarget:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         self._tell(())
 
+    def shut(self, node: Node, fence: int) -> None:
+        """Nothing: a packet that the firewall drops finds no account either."""
+
     def settle(self, node: Node, desired: Desired) -> None:
         """Nothing: the firewall, applied after the rows, is what proves a token cut."""
 
