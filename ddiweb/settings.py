@@ -30,6 +30,7 @@ DEPLOY_QUIET = env.float("DDIWEB_DEPLOY_QUIET", 1.0)
 DEPLOY_LEASE = env.float("DDIWEB_DEPLOY_LEASE", 12.0)
 SWEEP_EVERY = env.float("DDIWEB_SWEEP_EVERY", 10.0)
 DRIFT_EVERY = env.float("DDIWEB_DRIFT_EVERY", 30.0)
+KEEP_DAYS = env.int("DDIWEB_KEEP_DAYS", 90)
 TOKEN_GRACE_HOURS = env.int("DDIWEB_TOKEN_GRACE_HOURS", 72)
 DNS_EVERY = env.float("DDIWEB_DNS_EVERY", 60.0)
 DNS_GRACE_HOURS = env.int("DDIWEB_DNS_GRACE_HOURS", 72)
@@ -259,6 +260,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ddiweb.deploy.tasks.sweep", "schedule": SWEEP_EVERY},
     "drift": {"task": "ddiweb.deploy.tasks.check_drift_everywhere", "schedule": DRIFT_EVERY},
+    "purge": {"task": "ddiweb.live.tasks.purge", "schedule": 3600.0},
     "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
     "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }
