@@ -7,7 +7,9 @@ from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
 from ddiweb.deploy.models import Deployment
 from ddiweb.deploy.states import State
 from firewall import snapshot
+from firewall.ruleset.types import MAX_NETWORKS
 from firewall.target import FirewallTarget
+from peers.models import TrunkNetwork
 from peers.services import compromised, peer_created
 from tests import factories
 from tests.fakes import MemoryTarget
@@ -78,7 +80,11 @@ def test_the_firewall_shuts_out_though_its_own_rules_can_not_be_rendered() -> No
     old = peer_created(thief)
     off = factories.peer(node, enabled=False)
     switched_off = peer_created(off)
-    factories.trunk(node, "::ffff:198.51.100.0/120")
+    trunk = factories.trunk(node)
+    TrunkNetwork.objects.bulk_create(
+        TrunkNetwork(trunk=trunk, cidr=f"10.0.{i // 250}.{i % 250}/32")
+        for i in range(MAX_NETWORKS + 1)
+    )
     compromised([thief])
     node.refresh_from_db()
     with pytest.raises(DeployError):
@@ -87,3 +93,10 @@ def test_the_firewall_shuts_out_though_its_own_rules_can_not_be_rendered() -> No
     FirewallTarget(channel).shut(node, 7)  # type: ignore[arg-type]
     ((marks, fence),) = channel.asked
     assert (sorted(marks), fence) == ([old.mark, switched_off.mark], 7)
+
+
+def test_an_urgent_deployment_whose_rules_are_refused_shuts_out_by_what_is_in_force() -> None:
+    """The rows go ahead without the rules; the token must not live on in the old ones."""
+    rows, rules = MemoryTarget("rows", {"old": "old"}), MemoryTarget("rules")
+    rules.fail["render"] = [Refused("vendors: has 1202 entries")]
+    assert (outcome(rows, rules).state, rules.calls[-1]) == (State.FAILED, "shut")
