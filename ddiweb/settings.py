@@ -30,6 +30,7 @@ DEPLOY_QUIET = env.float("DDIWEB_DEPLOY_QUIET", 1.0)
 DEPLOY_LEASE = env.float("DDIWEB_DEPLOY_LEASE", 12.0)
 SWEEP_EVERY = env.float("DDIWEB_SWEEP_EVERY", 10.0)
 DRIFT_EVERY = env.float("DDIWEB_DRIFT_EVERY", 30.0)
+KEEP_DAYS = env.int("DDIWEB_KEEP_DAYS", 90)
 TOKEN_GRACE_HOURS = env.int("DDIWEB_TOKEN_GRACE_HOURS", 72)
 DNS_EVERY = env.float("DDIWEB_DNS_EVERY", 60.0)
 DNS_GRACE_HOURS = env.int("DDIWEB_DNS_GRACE_HOURS", 72)
@@ -115,6 +116,8 @@ AUTH_PASSWORD_VALIDATORS = [
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+#: Behind a proxy all come from its address: anybody could lock everybody out.
+AXES_CLIENT_IP_CALLABLE = "ddiweb.client.address"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 LOGIN_URL = "admin:login"
@@ -126,7 +129,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"\A(healthz|readyz)\Z"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-if env.bool("DDIWEB_BEHIND_PROXY", False):
+BEHIND_PROXY = env.bool("DDIWEB_BEHIND_PROXY", False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
@@ -176,6 +180,8 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.UserRateThrottle",
     ],
     "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "1200/min"},
+    # As for AXES_CLIENT_IP_CALLABLE: without it X-Forwarded-For is believed whoever sent it.
+    "NUM_PROXIES": int(BEHIND_PROXY),
     "EXCEPTION_HANDLER": "ddiweb.api.errors.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -254,6 +260,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "ddiweb.deploy.tasks.sweep", "schedule": SWEEP_EVERY},
     "drift": {"task": "ddiweb.deploy.tasks.check_drift_everywhere", "schedule": DRIFT_EVERY},
+    "purge": {"task": "ddiweb.live.tasks.purge", "schedule": 3600.0},
     "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
     "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }

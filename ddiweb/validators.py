@@ -52,6 +52,11 @@ def vendor_password(value: str) -> None:
     A vendor chooses this password, so more is allowed than in a name; the value is never repeated.
     """
     plain_text(value)
+    if value != value.strip():
+        raise ValidationError(
+            "begins or ends with a blank, which Asterisk would lose; copy it without the blank",
+            code="blank",
+        )
     for part in (*";^,\"'\\`", "${", "$["):
         if part in value:
             raise ValidationError(
@@ -130,6 +135,11 @@ def canonical_network(value: str) -> str:
             f"{network} is too wide: it would let strangers in; name networks of /{widest} "
             "or narrower",
             code="too_wide",
+        )
+    if network.version == 6 and int(network.network_address) >> 48 == 0:
+        # ::ffff:0:0/96 and the like: no packet on the wire carries them, and no rule may.
+        raise ValidationError(
+            f"{network} is an IPv4 address in IPv6 form; write it as IPv4", code="mapped_network"
         )
     if network.is_multicast or network.is_loopback or network.is_link_local:
         raise ValidationError(

@@ -56,6 +56,10 @@ class AgentChannel:
         count: int = self._ask("cut", marks=list(marks))["cut"]
         return count
 
+    def revoke(self, marks: Iterable[int], fence: int) -> dict[str, Any]:
+        """Shut these tokens out of the rules that are in force, and change nothing else."""
+        return self._ask("revoke", marks=list(marks), fence=fence)
+
     def rollback(self, fence: int) -> dict[str, Any]:
         """Bring the good rules before the current ones back."""
         return self._ask("rollback", fence=fence)

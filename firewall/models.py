@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -9,6 +10,7 @@ from simple_history.models import HistoricalRecords
 from ddiweb import validators
 from ddiweb.deploy.models import Node
 from ddiweb.fields import NetworkField
+from firewall.ruleset.types import MAX_NETWORKS
 
 
 class ManagementNetwork(models.Model):
@@ -37,3 +39,13 @@ class ManagementNetwork(models.Model):
 
     def __str__(self) -> str:
         return self.cidr
+
+    def clean(self) -> None:
+        """Refuse more networks than the agent takes: it would refuse all rules with them."""
+        others = ManagementNetwork.objects.filter(node=self.node_id).exclude(pk=self.pk)
+        if others.count() >= MAX_NETWORKS:
+            raise ValidationError(
+                f"This node has {MAX_NETWORKS} management networks already: write fewer, wider "
+                "ones.",
+                code="too_many_networks",
+            )

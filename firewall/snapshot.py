@@ -31,7 +31,7 @@ def take(node: Node) -> Intent:
             bans=(),
             site_prefix=node.site_prefix,
             tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),
-            revoked=_revoked(node),
+            revoked=revoked(node),
         )
 
 
@@ -39,7 +39,7 @@ def _networks(rows: "models.QuerySet[Any]") -> tuple[str, ...]:
     return tuple(rows.order_by("cidr").values_list("cidr", flat=True).distinct())
 
 
-def _revoked(node: Node) -> tuple[int, ...]:
+def revoked(node: Node) -> tuple[int, ...]:
     """Marks whose flows must end: revoked tokens until they are proved cut, and peers that are off.
 
     A proved cut stays on the list until the next edit, so that the same generation always renders

@@ -70,6 +70,11 @@ class FirewallTarget:
         """Take back what was applied under ``fence``; the agent knows whether anything was."""
         self.channel.rollback(fence)
 
+    def shut(self, node: Node, fence: int) -> None:
+        """Shut revoked tokens, and those of peers that are off, out of the rules in force."""
+        if marks := snapshot.revoked(node):
+            self.channel.revoke(marks, fence)
+
     def settle(self, node: Node, desired: Desired) -> None:
         """Note that the flows of revoked tokens are cut, and forget the tokens' values."""
         Token.objects.filter(pk__in=desired.dead_tokens, state=TokenState.REVOKED).update(

@@ -90,7 +90,8 @@ def places(root: Path) -> Places:
         )
     for folder in (found.var, found.run, found.log, found.world, found.pbx):
         folder.mkdir(parents=True, exist_ok=True)
-    for folder in (found.run, found.log, found.pbx.parent):
+    # The panel's database holds sessions, and is as readable as the umask of its maker makes it.
+    for folder in (found.var, found.run, found.log, found.pbx.parent):
         folder.chmod(0o700)
     return found
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 
 from ddiweb.deploy.models import Node
+from firewall.ruleset.types import MAX_NETWORKS
 from peers.choices import StepKind
 from peers.models import Peer, Step, Trunk, TrunkNetwork
+from peers.realtime.facts import TARGETS_MAX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: More stages than a caller would ever wait for; positions go up to 20, the rest is room to move.
@@ -33,7 +35,13 @@ def networks_are_the_trunks_own(node_id: int, trunk_id: int | None, cidrs: Itera
     others = TrunkNetwork.objects.filter(trunk__node_id=node_id).select_related("trunk")
     if trunk_id is not None:
         others = others.exclude(trunk_id=trunk_id)
-    taken = list(others)
+    taken, cidrs = list(others), list(cidrs)
+    if len(taken) + len(cidrs) > MAX_NETWORKS:
+        raise ValidationError(
+            f"With these the node's trunks would have {len(taken) + len(cidrs)} networks, and it "
+            f"takes {MAX_NETWORKS}: write fewer, wider ones.",
+            code="too_many_networks",
+        )
     faults = [
         ValidationError(
             f"{cidr} overlaps {other.cidr} of the trunk “{other.trunk}”: a call must belong to "
@@ -62,6 +70,14 @@ def usernames_differ(node_id: int, username: str, *, of_trunk: bool) -> None:
         raise ValidationError(
             f"the {kind} “{clash}” on this node signs in with this name; choose another one",
             code="username_taken",
+        )
+
+
+def registration_is_whole(*, register: bool, password: str) -> None:
+    """Refuse to register without a password. Raises ValidationError."""
+    if register and not password:
+        raise ValidationError(
+            "To register with the vendor, give the account's password.", code="no_password"
         )
 
 
@@ -105,6 +121,12 @@ def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> N
     if not peers:
         raise ValidationError(
             f"Step {position} rings nobody: choose at least one peer.", code="no_peers"
+        )
+    if len(peers) > TARGETS_MAX:
+        raise ValidationError(
+            f"Step {position} rings {len(peers)} phones, and at most {TARGETS_MAX} can ring at "
+            "once: spread them over more steps.",
+            code="too_many_peers",
         )
     for peer in peers:
         if peer.node_id != node_id:

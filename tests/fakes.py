@@ -53,5 +53,8 @@ class MemoryTarget:
         self._called("restore")
         self.world = dict(before)
 
+    def shut(self, node: Node, fence: int) -> None:
+        self._called("shut")
+
     def settle(self, node: Node, desired: dict[str, str]) -> None:
         self._called("settle")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -101,7 +101,8 @@ class _Run:
         except (Retryable, OperationalError) as error:
             # A busy or absent database of our own is as good a reason to wait as a busy Asterisk.
             delay = min(5.0, 0.5 * 2 ** min(self.row.attempts, 4))
-            if services.return_to_pending(self.row, str(error), delay=delay):
+            why = f"{error}{self._shut()}"
+            if services.return_to_pending(self.row, why, delay=delay):
                 services.enqueue(self.row.pk, countdown=delay)
         except LostRaceError:
             log.warning("deployment %s was taken over by another worker", self.row.pk)
@@ -199,7 +200,7 @@ class _Run:
                 self._verify_one(step)
         held = next((step.held_back for step in self.steps if step.held_back), None)
         if isinstance(held, Refused):
-            text = f"the rest is in force, but: {held}"
+            text = f"the rest is in force, but: {held}{self._shut()}"
             self._move(State.FAILED, text, finished_at=timezone.now(), error=text)
         elif held:
             raise held
@@ -229,22 +230,42 @@ class _Run:
         text = str(error)[:2000]
         now = timezone.now()
         touched = [step for step in reversed(self.steps) if step.touched]
+        fault = ""
         try:
             for step in touched:
                 step.target.restore(self.node, step.before, self.lease.fence)
         except DeployError as second:
-            self._move(State.FAILED, text, finished_at=now, error=f"{text}; restore: {second}")
-            return
+            fault = f"; restore: {second}"
         except Exception:
             log.exception("deployment %s: restore met a defect", self.row.pk)
-            self._move(State.FAILED, text, finished_at=now, error=f"{text}; restore met a defect")
-            return
-        if touched:
+            fault = "; restore met a defect"
+        text += self._shut()
+        if fault:
+            self._move(State.FAILED, text, finished_at=now, error=text + fault)
+        elif touched:
             self._move(State.ROLLED_BACK, text, finished_at=now, error=text)
         elif State(self.row.state) == State.VERIFYING:
             self._move(State.FAILED, text, finished_at=now, error=text)
         else:
             self._move(State.REFUSED, text, finished_at=now, error=text)
+
+    def _shut(self) -> str:
+        """Cut off what was revoked all the same: a bad row elsewhere must not keep a thief in.
+
+        Returns what to add to the reason if even that did not go.
+        """
+        if self.node.dry_run:
+            return ""
+        faults = []
+        for step in self.steps:
+            try:
+                step.target.shut(self.node, self.lease.fence)
+            except (DeployError, DatabaseError) as error:
+                faults.append(f"; {step.target.name}: revoked tokens are not shut out: {error}")
+            except Exception:
+                log.exception("deployment %s: shutting out met a defect", self.row.pk)
+                faults.append(f"; {step.target.name}: revoked tokens may not be shut out")
+        return "".join(faults)
 
 
 def _kept(lines: Sequence[str]) -> list[str]:

@@ -48,5 +48,12 @@ class Target(Protocol):
     def restore(self, node: Node, before: Any, fence: int) -> None:
         """Put back what ``read`` returned before ``apply``; ``fence`` is that apply's own."""
 
+    def shut(self, node: Node, fence: int) -> None:
+        """Cut off at once what must not live on, though the deployment itself can't go ahead.
+
+        It must need nothing but this target: what stands in a deployment's way may be a bad row
+        of another kind, or another part of the node that is down.
+        """
+
     def settle(self, node: Node, desired: Any) -> None:
         """Note in the database what is now proved to be in force."""

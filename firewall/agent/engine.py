@@ -17,7 +17,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.cutter import Cutter
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
-from firewall.agent.state import State, still_revoked
+from firewall.agent.state import State, still_revoked, without
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
 from firewall.ruleset.parse import Dump, SetDump, token_packets
@@ -79,6 +79,15 @@ class Engine:
             if self._state.current is not None:
                 intent = still_revoked(intent, self._state.current.intent)
             return self._bring(intent, way_back=False)
+
+    def revoke(self, marks: list[int], fence: int) -> dict[str, Any]:
+        """Shut these tokens out of the good rules, whatever else the panel can't bring about."""
+        with self._alone():
+            self._state.raise_fence(fence)
+            good = self._state.current
+            if good is None:
+                return {"changed": False}
+            return self._bring(without(good.intent, marks))
 
     def restore(self) -> dict[str, Any] | None:
         """Bring the last good intent into force again (start, boot); None if there is none.

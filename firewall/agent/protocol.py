@@ -26,6 +26,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "cut": frozenset({"marks"}),
     "rollback": frozenset({"fence"}),
     "probe": frozenset({"intent", "packets"}),
+    "revoke": frozenset({"fence", "marks"}),
 }
 
 

@@ -113,6 +113,7 @@ class Server:
             "cut": lambda r: engine.cut(protocol.marks(r["marks"])),
             "rollback": lambda r: engine.rollback(r["fence"]),
             "probe": lambda r: self._prober.probe(packets(r["packets"]), _optional(r["intent"])),
+            "revoke": lambda r: engine.revoke(protocol.marks(r["marks"]), r["fence"]),
         }
         return verbs[name]
 

@@ -7,12 +7,13 @@ import dataclasses
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ddiweb.deploy.errors import Failed, Refused
-from firewall.ruleset.types import Intent
+from firewall.ruleset.types import MAX_REVOKED, Intent
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,17 @@ def still_revoked(intent: Intent, current: Intent) -> Intent:
         intent,
         tokens=tuple(token for token in intent.tokens if token.mark not in revoked),
         revoked=tuple(revoked | (set(intent.revoked) - live)),
+    )
+
+
+def without(intent: Intent, marks: Iterable[int]) -> Intent:
+    """`intent` with these tokens shut out and their flows cut; the list of the cut stays whole."""
+    dead = set(marks)
+    older = sorted(set(intent.revoked) - dead, reverse=True)[: MAX_REVOKED - len(dead)]
+    return dataclasses.replace(
+        intent,
+        tokens=tuple(token for token in intent.tokens if token.mark not in dead),
+        revoked=(*older, *dead),
     )
 
 

@@ -104,6 +104,12 @@ class TrunkSerializer(ResourceSerializer):
         node = candidate.node_id
         rule(lambda: rules.usernames_differ(node, candidate.username, of_trunk=True), "username")
         hosts.refuse_repeats(attrs.get("hosts", []))
+        rule(
+            lambda: rules.registration_is_whole(
+                register=candidate.register, password=candidate.password
+            ),
+            "password",
+        )
         cidrs = [network["cidr"] for network in attrs.get("networks", ())]
         for index, cidr in enumerate(cidrs):
             if cidr in cidrs[:index]:
@@ -120,6 +126,8 @@ class TrunkSerializer(ResourceSerializer):
                     partial(rules.networks_are_the_trunks_own, node, candidate.pk, [cidr]),
                     f"networks.{index}.cidr",
                 )
+            # None of them alone is at fault.
+            rule(partial(rules.networks_are_the_trunks_own, node, candidate.pk, cidrs), "networks")
 
     def store_nested(self, instance: Trunk, named: Attrs) -> None:
         """Replace the trunk's networks and names."""

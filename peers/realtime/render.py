@@ -45,7 +45,8 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
 def _trunk(trunk: TrunkFacts) -> Iterator[Row]:
     auth = ""
     if trunk.username and trunk.password:
-        auth = f"{trunk.key}-{_fingerprint(trunk.key, trunk.username, trunk.password)}"
+        # A capital letter: no peer's username, which names an auth too, can be the same.
+        auth = f"{trunk.key}-C{_fingerprint(trunk.key, trunk.username, trunk.password)}"
     yield row(
         schema.ENDPOINTS,
         trunk.key,

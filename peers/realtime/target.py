@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from ddiweb.deploy.errors import Retryable
+from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.env import secret
@@ -105,7 +105,12 @@ class RealtimeTarget:
         change: Change = plan.payload
         if not change.empty:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
-        self._tell(desired.cuts)
+        try:
+            self._tell(desired.cuts)
+        except Refused as error:
+            if change.empty:
+                raise
+            raise Failed(f"the rows are written, and Asterisk was not told: {error}") from error
 
     def verify(self, node: Node, desired: Desired) -> list[str]:
         """Read rows and debts back; contacts that must be gone have to be gone from Asterisk."""
@@ -127,6 +132,9 @@ class RealtimeTarget:
         if not change.empty:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         self._tell(())
+
+    def shut(self, node: Node, fence: int) -> None:
+        """Nothing: a packet that the firewall drops finds no account either."""
 
     def settle(self, node: Node, desired: Desired) -> None:
         """Nothing: the firewall, applied after the rows, is what proves a token cut."""

@@ -120,6 +120,13 @@ def test_keys_are_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert keys.ensure(where) == keys.ensure(where)
 
 
+def test_nobody_else_looks_into_the_folder_of_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DDIWEB_VAR", raising=False)
+    assert keys.places(tmp_path).var.stat().st_mode & 0o777 == 0o700
+
+
 def test_files_with_keys_are_readable_by_their_owner_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,54 @@
+"""The verb `revoke`: tokens are shut out of the good rules without an intent of the panel."""
+
+import pytest
+
+from ddiweb.deploy.errors import Refused
+from tests.kernel.bench import SIP, SRV, STRANGER, Bench, Socket, register, token
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def thief(bench: Bench, family: int) -> Socket:
+    return bench.hands["attacker"].udp(family, STRANGER[family])
+
+
+def admitted(bench: Bench, family: int, thief: Socket, secret: str = "") -> bool:
+    thief.send(register(secret), SRV[family], SIP)
+    return bool(bench.arrived(family))
+
+
+def test_a_revoked_token_is_dead_and_the_others_live(
+    bench: Bench, family: int, thief: Socket
+) -> None:
+    bench.channel.revoke([1], bench.fence())
+    dead = admitted(bench, family, thief, token(1).value)
+    assert (dead, admitted(bench, family, thief, token(2).value)) == (False, True)
+
+
+def test_a_flow_of_a_revoked_token_ends(bench: Bench, family: int, thief: Socket) -> None:
+    before = admitted(bench, family, thief, token(1).value)
+    bench.channel.revoke([1], bench.fence())
+    assert (before, admitted(bench, family, thief)) == (True, False)
+
+
+def test_no_rollback_lets_a_revoked_token_in_again(
+    bench: Bench, family: int, thief: Socket
+) -> None:
+    fence = bench.fence()
+    bench.channel.revoke([1], fence)
+    bench.channel.rollback(fence)
+    assert not admitted(bench, family, thief, token(1).value)
+
+
+def test_a_revocation_outlives_the_agent(bench: Bench, family: int, thief: Socket) -> None:
+    bench.channel.revoke([1], bench.fence())
+    bench.kill_agent()
+    bench.start_agent()
+    assert not admitted(bench, family, thief, token(1).value)
+
+
+def test_an_overtaken_fence_revokes_nothing(bench: Bench, family: int, thief: Socket) -> None:
+    with pytest.raises(Refused):
+        bench.channel.revoke([1], 0)
+    assert admitted(bench, family, thief, token(1).value)
