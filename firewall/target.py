@@ -36,19 +36,22 @@ class FirewallTarget:
 
     def __init__(self, channel: AgentChannel | None = None) -> None:
         self.channel = channel or AgentChannel(settings.AGENT_SOCKET)
+        self._finds_flows = False
 
     def render(self, node: Node) -> Desired:
         """Return the intent of the newest generation."""
-        dead = Token.objects.filter(
-            node=node, state=TokenState.REVOKED, cut_generation__isnull=True
-        )
+        dead = Token.objects.filter(node=node, state=TokenState.REVOKED, cut_at__isnull=True)
         # Before the intent: a token that is revoked after this line is not taken for cut.
         pks = tuple(dead.values_list("pk", flat=True))
         return Desired(snapshot.take(node), pks)
 
     def read(self, node: Node) -> dict[str, Any]:
         """Return the agent's word on what is in force."""
-        return {} if node.dry_run else self.channel.status()
+        if node.dry_run:
+            return {}
+        status = self.channel.status()
+        self._finds_flows = bool(status["conntrack"])
+        return status
 
     def diff(self, node: Node, desired: Desired, actual: dict[str, Any]) -> Plan:
         """Let the agent compare the real rules with what it would render."""
@@ -76,9 +79,14 @@ class FirewallTarget:
             self.channel.revoke(marks, fence)
 
     def settle(self, node: Node, desired: Desired) -> None:
-        """Note that the flows of revoked tokens are cut, and forget the tokens' values."""
+        """Note that the flows of revoked tokens are cut, and forget the tokens' values.
+
+        An agent without conntrack can't end a flow that is silent just now: its mark then stays
+        on the list of revoked ones for good, instead of until the next edit.
+        """
+        generation = desired.intent.generation if self._finds_flows else None
         Token.objects.filter(pk__in=desired.dead_tokens, state=TokenState.REVOKED).update(
-            cut_at=timezone.now(), cut_generation=desired.intent.generation, value=""
+            cut_at=timezone.now(), cut_generation=generation, value=""
         )
 
 

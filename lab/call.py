@@ -35,6 +35,7 @@ T = TypeVar("T")
 class Credentials:
     """What is typed into the phone."""
 
+    key: str
     username: str
     password: str
     token: str
@@ -77,7 +78,7 @@ def credentials() -> Credentials:
     token = peer.tokens.filter(state__in=LIVE_TOKEN_STATES).first()
     if token is None:
         raise LabError(f"{peer} has no live token: rotate it in the panel")
-    return Credentials(peer.username, peer.password, token.value)
+    return Credentials(peer.key, peer.username, peer.password, token.value)
 
 
 def until(seconds: float, look: Callable[[], T | None], what: str) -> T:
@@ -94,7 +95,7 @@ def seen_by_the_panel(account: Credentials) -> str | None:
     """Return the address under which the panel shows the phone, once it does."""
     from ddiweb.live.models import Contact
 
-    contact = Contact.objects.filter(node__slug=keys.NODE, endpoint=account.username).last()
+    contact = Contact.objects.filter(node__slug=keys.NODE, endpoint=account.key).last()
     return contact.address if contact else None
 
 

@@ -7,8 +7,7 @@ Each move is a conditional UPDATE on state and fence, so two workers can't both 
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +41,6 @@ class _Step:
     before: Any = None
     plan: Plan = field(default_factory=lambda: Plan((), None))
     touched: bool = False
-    held_back: DeployError | None = None
 
 
 def quiet_time(row: Deployment) -> float:
@@ -94,6 +92,9 @@ class _Run:
     def go(self) -> State:
         services.release_older(self.row.node_id, self.lease.fence)
         self._claim()
+        if self.row.urgent:
+            # A thief is shut out before anything else can keep us waiting; repeated if it fails.
+            self._shut()
         try:
             self._plan()
             self._apply()
@@ -141,48 +142,29 @@ class _Run:
         self.row.refresh_from_db()
         self.node = node
 
-    @contextmanager
-    def _apart(self, step: _Step) -> Iterator[None]:
-        """Let an urgent deployment go on without a target that is away or refuses.
-
-        An Asterisk that is down, or a row that it can't be given, must not keep the firewall from
-        cutting a thief off. Whatever is held back is raised again when the rest is in force.
-        """
-        try:
-            yield
-        except (Retryable, Refused) as error:
-            if not self.row.urgent:
-                raise
-            step.held_back = error
-
     def _plan(self) -> None:
         for step in self.steps:
-            with self._apart(step):
-                step.desired = step.target.render(self.node)
-                step.before = step.target.read(self.node)
-                step.plan = step.target.diff(self.node, step.desired, step.before)
+            step.desired = step.target.render(self.node)
+            step.before = step.target.read(self.node)
+            step.plan = step.target.diff(self.node, step.desired, step.before)
         Deployment.objects.filter(pk=self.row.pk).update(
             plan={step.target.name: _kept(step.plan.lines) for step in self.steps}
         )
 
     def _apply(self) -> None:
-        todo = [step for step in self.steps if not step.plan.empty and not step.held_back]
+        todo = [step for step in self.steps if not step.plan.empty]
         if not todo or self.node.dry_run:
             return
         self._move(State.APPLYING, f"{sum(len(step.plan.lines) for step in todo)} changes")
         for step in todo:
             self.lease.renew()
-            with self._apart(step):
-                self._apply_one(step)
-
-    def _apply_one(self, step: _Step) -> None:
-        step.touched = True
-        try:
-            step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
-        except Refused:
-            # Its word that it changed nothing: there is nothing to put back on it.
-            step.touched = False
-            raise
+            step.touched = True
+            try:
+                step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
+            except Refused:
+                # Its word that it changed nothing: there is nothing to put back on it.
+                step.touched = False
+                raise
 
     def _verify(self) -> None:
         self.lease.renew()
@@ -190,29 +172,13 @@ class _Run:
             self._finish("dry run: shown, not applied")
             return
         changed = any(step.touched for step in self.steps)
-        held = next((step.held_back for step in self.steps if step.held_back), None)
-        if held and not changed:
-            raise held
         self._move(State.VERIFYING)
         # A second attempt finds no difference where the first one was cut short of its read-back.
         for step in self.steps if changed or self.row.attempts > 1 else ():
-            with self._apart(step):
-                self._verify_one(step)
-        held = next((step.held_back for step in self.steps if step.held_back), None)
-        if isinstance(held, Refused):
-            text = f"the rest is in force, but: {held}{self._shut()}"
-            self._move(State.FAILED, text, finished_at=timezone.now(), error=text)
-        elif held:
-            raise held
-        else:
-            self._finish("read back" if changed else "nothing to do")
-
-    def _verify_one(self, step: _Step) -> None:
-        if step.held_back:
-            return
-        if differences := step.target.verify(self.node, step.desired):
-            shown = "; ".join(differences[:5])
-            raise Failed(f"{step.target.name}: read back, and it differs: {shown}")
+            if differences := step.target.verify(self.node, step.desired):
+                shown = "; ".join(differences[:5])
+                raise Failed(f"{step.target.name}: read back, and it differs: {shown}")
+        self._finish("read back" if changed else "nothing to do")
 
     def _finish(self, text: str) -> None:
         """Settle and close; the last move, so that ``done`` is never said before the read-back."""

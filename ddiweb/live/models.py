@@ -23,7 +23,7 @@ class Contact(models.Model):
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="contacts")
     endpoint = models.CharField(
-        max_length=64, help_text="A peer's SIP username or trunk_3, as Asterisk names it."
+        max_length=64, help_text="The key of a peer or a trunk: peer_7, trunk_3."
     )
     uri = models.CharField(max_length=512)
     address = models.CharField(max_length=64, blank=True)
@@ -55,7 +55,7 @@ class Call(models.Model):
     caller = models.CharField(max_length=80, blank=True)
     number = models.CharField(max_length=32, blank=True)
     trunk = models.CharField(max_length=40, blank=True)
-    peer = models.CharField(max_length=40, blank=True)
+    peer = models.CharField(max_length=64, blank=True)
     disposition = models.CharField(max_length=20, blank=True)
     seconds = models.PositiveIntegerField(default=0)
     billed_seconds = models.PositiveIntegerField(default=0)

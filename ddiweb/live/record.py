@@ -10,7 +10,7 @@ from django.utils import timezone
 from ddiweb.deploy.models import Node
 from ddiweb.live.models import Call, Contact, SecurityEvent
 from peers import services
-from peers.models import Token
+from peers.models import Peer, Token
 from peers.realtime.contacts import Contact as SeenContact
 from peers.realtime.events import CallRecord, Incident
 
@@ -40,17 +40,26 @@ def contacts(node: Node, seen: Iterable[SeenContact]) -> int:
     A token that is seen for the first time makes its peer's older ones retire.
     """
     now = timezone.now()
+    keys = _keys(node)
     known = {(row.endpoint, row.uri): row for row in Contact.objects.filter(node=node)}
     tokens = 0
     for contact in seen:
-        row = known.pop((contact.aor[:64], plain(contact.uri, 512)), None)
-        _contact(node, contact, row, now)
+        endpoint = keys.get(contact.aor, plain(contact.aor, 64))
+        row = known.pop((endpoint, plain(contact.uri, 512)), None)
+        _contact(node, endpoint, contact, row, now)
         tokens += _token(node, contact, now)
     Contact.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
     return tokens
 
 
-def _contact(node: Node, seen: SeenContact, row: Contact | None, now: datetime) -> None:
+def _keys(node: Node) -> dict[str, str]:
+    """Username → key: Asterisk knows a phone by its username, which may change."""
+    return {peer.username: peer.key for peer in Peer.objects.filter(node=node).only("username")}
+
+
+def _contact(
+    node: Node, endpoint: str, seen: SeenContact, row: Contact | None, now: datetime
+) -> None:
     values = {
         "address": address_of(seen.uri),
         "user_agent": plain(seen.user_agent, 255),
@@ -61,7 +70,7 @@ def _contact(node: Node, seen: SeenContact, row: Contact | None, now: datetime) 
     if row is None:
         Contact.objects.update_or_create(
             node=node,
-            endpoint=seen.aor[:64],
+            endpoint=endpoint,
             uri=plain(seen.uri, 512),
             defaults=values | {"seen_at": now},
         )
@@ -88,11 +97,12 @@ def _token(node: Node, seen: SeenContact, now: datetime) -> int:
 
 def call(node: Node, record: CallRecord) -> None:
     """Store one call record; the same record twice is one row."""
+    peer = _keys(node).get(record.peer, plain(record.peer, 64))
     with transaction.atomic():
         Call.objects.update_or_create(
             node=node,
             unique_id=plain(record.unique_id, 64),
-            peer=plain(record.peer, 40),
+            peer=peer,
             defaults={
                 "started_at": record.started_at or timezone.now(),
                 "answered_at": record.answered_at,

@@ -15,8 +15,6 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.env import secret
-from peers.choices import TokenState
-from peers.models import Token
 from peers.realtime import snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
@@ -36,7 +34,6 @@ class Desired:
 
     rows: Rows
     cuts: tuple[ContactCut, ...]
-    dead_tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -80,10 +77,7 @@ class RealtimeTarget:
     def render(self, node: Node) -> Desired:
         """Return the rows of the newest generation."""
         facts, cuts = snapshot.take(node)
-        dead = Token.objects.filter(
-            node=node, state=TokenState.REVOKED, cut_generation__isnull=True
-        )
-        return Desired(render(facts), cuts, tuple(dead.values_list("pk", flat=True)))
+        return Desired(render(facts), cuts)
 
     def read(self, node: Node) -> Actual:
         """Return all rows, and what is owed to Asterisk."""
@@ -115,7 +109,7 @@ class RealtimeTarget:
     def verify(self, node: Node, desired: Desired) -> list[str]:
         """Read rows and debts back; contacts that must be gone have to be gone from Asterisk."""
         actual = self.read(node)
-        differences = list(self.diff(node, Desired(desired.rows, (), ()), actual).lines)
+        differences = list(self.diff(node, Desired(desired.rows, ()), actual).lines)
         known = {row.id for row in desired.rows.table("ps_aors")}
         deadline = time.monotonic() + GONE_WITHIN
         with self._ami() as client:

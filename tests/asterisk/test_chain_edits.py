@@ -87,7 +87,7 @@ def test_a_compromise_cuts_a_live_phone_within_two_seconds(
         assert say("register", **login(phone))["answers"] == []
     stack.settled()
     wait_until(
-        lambda: not stack.rows(f"/contacts/?endpoint={phone['username']}"), 8, "no contact is left"
+        lambda: not stack.rows(f"/contacts/?endpoint={phone['key']}"), 8, "no contact is left"
     )
 
 
