@@ -1,5 +1,7 @@
 """Edits, rotations and compromises, seen from the phone."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -89,6 +91,24 @@ def test_a_compromise_cuts_a_live_phone_within_two_seconds(
     wait_until(
         lambda: not stack.rows(f"/contacts/?endpoint={phone['key']}"), 8, "no contact is left"
     )
+
+
+def test_a_compromise_is_in_force_within_two_seconds_while_asterisk_is_frozen(
+    stack: Stack, phone: dict[str, Any]
+) -> None:
+    asterisk = stack.pid("asterisk")
+    with stack.line("phone", timeout=0.3) as say:
+        assert say("register", **login(phone))["status"] == 200
+        os.kill(asterisk, signal.SIGSTOP)
+        try:
+            stack.ask("POST", f"/peers/{phone['id']}/compromised/")
+            time.sleep(2)
+            assert say("register", **login(phone))["status"] == 0
+        finally:
+            os.kill(asterisk, signal.SIGCONT)
+        # Had it been let in, Asterisk would answer it now.
+        assert say("listen", timeout=1.5)["status"] == 0
+    stack.settled()
 
 
 def test_a_disabled_peer_is_silent_and_comes_back_with_the_same_token(
