@@ -39,7 +39,7 @@ class PeerChoices(forms.ModelMultipleChoiceField):
     several_nodes = False
 
     def label_from_instance(self, obj: Any) -> str:
-        """``Ada, mobile (ada)``, or ``Ada, mobile (ada) on London``."""
+        """``Ada mobile (ada)``, or ``Ada mobile (ada) on London``."""
         off = "" if obj.enabled else ", switched off"
         node = f" on {obj.node}" if self.several_nodes else ""
         return f"{obj.name} ({obj.username}{off}){node}"

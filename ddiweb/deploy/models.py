@@ -191,7 +191,7 @@ class Deployment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk} {self.node_id}@{self.generation} {self.state}"
+        return f"#{self.pk}"
 
     @property
     def meaning(self) -> str:

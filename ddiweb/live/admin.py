@@ -99,7 +99,7 @@ class CallAdmin(SeenAdmin):
 class SecurityEventAdmin(SeenAdmin):
     """Who got through the firewall and failed."""
 
-    list_display = ("when", "kind", "account", "address", "node")
+    list_display = ("when", "what", "account", "address", "node")
     list_filter = ("kind", "node", "at")
     search_fields = ("account", "address", "kind")
     date_hierarchy = "at"

@@ -83,4 +83,9 @@ class SecurityEvent(models.Model):
         ordering: ClassVar = ["-at"]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.account} {self.address}"
+        return f"{self.what} {self.account} {self.address}"
+
+    @property
+    def what(self) -> str:
+        """The kind in words."""
+        return self.kind.replace("_", " ")

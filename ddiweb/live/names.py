@@ -1,4 +1,4 @@
-"""From Asterisk's names to people's: ``peer_7`` is “Ada, mobile”."""
+"""From Asterisk's names to people's: ``peer_7`` is “Ada mobile”."""
 
 from collections.abc import Iterable
 
