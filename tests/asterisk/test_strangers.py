@@ -145,7 +145,9 @@ def test_a_phones_contact_can_not_add_a_destination(bench: Bench) -> None:
     bench.apply(snapshot(steps=(ring(timeout=1),)))
     bench.vendor().call(LONDON)
     dialled = [line for line in bench.dialplan().splitlines() if " Dial(" in line]
-    assert '"PJSIP/alice,' in dialled[-1]
+    assert f'"PJSIP/alice/sip:alice@{STRANGER}:' in dialled[-1]
+    assert "&" not in dialled[-1]
+    assert "999" not in dialled[-1]
 
 
 @pytest.mark.parametrize(
