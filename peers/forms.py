@@ -177,6 +177,29 @@ class PeerForm(SipAccountForm):
 class PhoneNumberField(OneLineField):
     """E.164 as people write it: spaces, hyphens, dots and brackets are left out."""
 
+    #: Characters that may be typed or pasted; what is stored is shorter.
+    LONGEST = 40
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # The model's length is that of the bare number. As the box's limit, a browser would cut
+        # a pasted "+33 1 42 27 81 86" to another number, without a word.
+        super().__init__(*args, **kwargs | {"max_length": self.LONGEST})
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """No ``maxlength``: what is too long must be refused, not cut."""
+        return {
+            name: value
+            for name, value in super().widget_attrs(widget).items()
+            if name != "maxlength"
+        }
+
     def to_python(self, value: Any) -> str:
-        """Return the number without its decoration."""
-        return super().to_python(value).translate(str.maketrans("", "", " -.()\u00a0"))
+        """Return the number without its decoration; raises ValidationError for ``(0)``."""
+        text = super().to_python(value)
+        if "(0)" in text:
+            raise ValidationError(
+                "holds (0), which is dialled only within the country; leave it out, "
+                "such as +442079460123",
+                code="trunk_prefix",
+            )
+        return text.translate(str.maketrans("", "", " -.()/\u00a0"))

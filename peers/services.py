@@ -89,7 +89,7 @@ def rotate(
         issued.append(issue_token(peer, "rotated"))
         nodes.add(peer.node_id)
     for node_id in sorted(nodes):
-        request_deployment(node_id, f"{len(issued)} tokens rotated", user)
+        request_deployment(node_id, f"{_tokens(len(issued))} rotated", user)
     return issued
 
 
@@ -106,7 +106,7 @@ def compromised(peers: Iterable[Peer], user: User = None) -> list[Token]:
         issued.append(issue_token(peer, "replaces a compromised one"))
         nodes.add(peer.node_id)
     for node_id in sorted(nodes):
-        request_deployment(node_id, f"{len(issued)} tokens compromised", user, urgent=True)
+        request_deployment(node_id, f"{_tokens(len(issued))} compromised", user, urgent=True)
     return issued
 
 
@@ -117,7 +117,7 @@ def revoke(tokens: Sequence[Token], user: User = None, reason: str = "revoked by
     nodes = sorted(set(rows.values_list("node_id", flat=True)))
     count = _revoke(rows.filter(state__in=LIVE_TOKEN_STATES), reason)
     for node_id in nodes if count else ():
-        request_deployment(node_id, f"{count} tokens revoked", user, urgent=True)
+        request_deployment(node_id, f"{_tokens(count)} revoked", user, urgent=True)
     return count
 
 
@@ -135,7 +135,12 @@ def delete_peers(peers: Iterable[Peer], user: User = None) -> int:
         _revoke(peer.tokens.filter(state__in=LIVE_TOKEN_STATES), "peer deleted")
     Peer.objects.filter(pk__in=[peer.pk for peer in rows]).delete()
     for node_id in sorted({peer.node_id for peer in rows}):
-        request_deployment(node_id, f"{len(rows)} peers deleted", user, urgent=True)
+        request_deployment(
+            node_id,
+            f"{len(rows)} {'peer' if len(rows) == 1 else 'peers'} deleted",
+            user,
+            urgent=True,
+        )
     return len(rows)
 
 
@@ -166,5 +171,9 @@ def expire_tokens(now: datetime | None = None) -> int:
     nodes = sorted(set(due.values_list("node_id", flat=True)))
     count = _revoke(due, "grace ended")
     for node_id in nodes:
-        request_deployment(node_id, f"grace of {count} tokens ended", urgent=True)
+        request_deployment(node_id, f"grace of {_tokens(count)} ended", urgent=True)
     return count
+
+
+def _tokens(count: int) -> str:
+    return "1 token" if count == 1 else f"{count} tokens"
