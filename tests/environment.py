@@ -3,13 +3,25 @@
 Nothing of an operator's own set-up may leak into a test, so each setting is overwritten.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
 _SCRATCH = Path(tempfile.mkdtemp(prefix="ddiweb-tests-"))
+(_SCRATCH / "static").mkdir()
+_OWNER = os.getpid()
+
+
+@atexit.register
+def _leave_nothing() -> None:
+    """Remove the scratch folder, but not when a forked child ends."""
+    if os.getpid() == _OWNER:
+        shutil.rmtree(_SCRATCH, ignore_errors=True)
+
 
 for _name in [name for name in os.environ if name.startswith("DDIWEB_")]:
     if not _name.startswith(("DDIWEB_LAB_", "DDIWEB_DEBIAN_", "DDIWEB_TEST_")):
