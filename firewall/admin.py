@@ -22,6 +22,14 @@ class ManagementNetworkAdmin(DeployingAdmin):
     search_fields = ("cidr", "note")
     list_select_related = ("node",)
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Say that an empty list locks nobody out."""
+        hint = (
+            "Networks built into the agent on the node always reach the management ports; they "
+            "stand in its own configuration and are not listed here. Add others below."
+        )
+        return super().changelist_view(request, {"subtitle": hint} | (extra_context or {}))
+
     def after_save(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Warn if a vendor's addresses would be let in as administrators."""
         super().after_save(request, obj, change=change)
@@ -31,5 +39,5 @@ class ManagementNetworkAdmin(DeployingAdmin):
                 messages.warning(
                     request,
                     f"{obj.cidr} overlaps {row.cidr} of the trunk “{row.trunk}”: those addresses "
-                    "are let in both as a vendor and as administrators. Is that meant?.",
+                    "are let in both as a vendor and as administrators. Is that meant?",
                 )

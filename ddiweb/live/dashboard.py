@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from ddiweb.deploy.models import Deployment, Node
@@ -56,10 +56,10 @@ class CallRow:
 
 @dataclass(frozen=True)
 class Rotation:
-    """A phone whose old token ends soon, and that was not seen with the new one."""
+    """A phone not seen with its new token; ``ends``: when the old one does, None: it has."""
 
     peer: Peer
-    ends: datetime
+    ends: datetime | None
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,9 @@ def _named(calls: Sequence[Call]) -> list[CallRow]:
 
 
 def _rotations() -> list[Rotation]:
-    """Graces that are running while the newest token was not seen, the most urgent first."""
+    """Phones that wait for their new token: cut off already, or soon; the most urgent first."""
     ending = Token.objects.filter(grace_until__isnull=False).exclude(state=TokenState.REVOKED)
-    found: dict[int, Rotation] = {}
+    found = {peer.pk: Rotation(peer, None) for peer in _cut_off()}
     for token in ending.order_by("grace_until").select_related("peer"):
         peer = token.peer
         if peer is None or peer.pk in found or token.grace_until is None:
@@ -198,3 +198,14 @@ def _rotations() -> list[Rotation]:
         if newest is not None and newest.state == TokenState.ISSUED:
             found[peer.pk] = Rotation(peer, token.grace_until)
     return list(found.values())[:SHOWN]
+
+
+def _cut_off() -> Sequence[Peer]:
+    """Enabled peers whose old tokens were revoked by hand while the new one was not seen yet."""
+    live = Token.objects.filter(peer=OuterRef("pk")).exclude(state=TokenState.REVOKED)
+    revoked = Token.objects.filter(peer=OuterRef("pk"), state=TokenState.REVOKED)
+    return list(
+        Peer.objects.filter(Exists(revoked), Exists(live), enabled=True)
+        .exclude(Exists(live.exclude(state=TokenState.ISSUED)))
+        .exclude(Exists(live.filter(grace_until__isnull=False)))[:SHOWN]
+    )

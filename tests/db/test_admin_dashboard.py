@@ -205,3 +205,13 @@ def test_the_list_of_contacts_names_phones_and_trunks(admin: Client, node: Node)
     page = text(admin, "/live/contact/")
     assert "Ada mobile" in page
     assert "Vendor" in page
+
+
+def test_a_phone_that_was_cut_off_is_named_until_it_shows_its_new_token() -> None:
+    peer = factories.peer(factories.node())
+    services.peer_created(peer)
+    assert dashboard._cut_off() == []
+    (token,) = services.compromised([peer])
+    assert dashboard._cut_off() == [peer]
+    services.token_seen(token, timezone.now())
+    assert dashboard._cut_off() == []
