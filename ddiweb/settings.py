@@ -22,8 +22,6 @@ REALTIME_URL = env.str("DDIWEB_REALTIME_URL", f"sqlite:///{VAR_DIR}/realtime.sql
 AMI_HOST = env.str("DDIWEB_AMI_HOST", "127.0.0.1")
 AMI_PORT = env.int("DDIWEB_AMI_PORT", 5038)
 AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")
-AMI_SECRET = env.str("DDIWEB_AMI_SECRET", "")
-AMI_SECRET_FILE = env.str("DDIWEB_AMI_SECRET_FILE", "")
 
 # The pipeline's clocks, in seconds (docs/states.md).
 DEPLOY_QUIET = env.float("DDIWEB_DEPLOY_QUIET", 1.0)

@@ -1,7 +1,7 @@
 """The firewall target: typed intent to the agent, which renders, applies, dumps and compares."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -10,15 +10,14 @@ from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from firewall import snapshot
 from firewall.channel import AgentChannel
-from firewall.ruleset.build import build
-from firewall.ruleset.text import ipset_text, restore_text
-from firewall.ruleset.types import Intent, Management, redact
+from firewall.ruleset.text import preview
+from firewall.ruleset.types import Intent, Management
 from peers.choices import TokenState
 from peers.models import Token
 
-VERSIONS: tuple[Literal[4, 6], ...] = (4, 6)
 #: Documentation addresses (RFC 5737, RFC 3849): the real ones are known to the agent alone.
 STAND_IN = Management(("192.0.2.1/32", "2001:db8::1/128"), (22,))
+STAND_IN_NOTE = f"# {STAND_IN.networks[0]} stands for the management networks built into the agent"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class FirewallTarget:
     def diff(self, node: Node, desired: Desired, actual: dict[str, Any]) -> Plan:
         """Let the agent compare the real rules with what it would render."""
         if node.dry_run:
-            return Plan(_preview(desired.intent), None)
+            return Plan((STAND_IN_NOTE, *preview(desired.intent, STAND_IN)), None)
         lines = tuple(self.channel.plan(desired.intent))
         cuts = tuple(f"! cut the flows of token {pk}" for pk in desired.dead_tokens)
         return Plan((*lines, *cuts), None)
@@ -88,12 +87,3 @@ class FirewallTarget:
         Token.objects.filter(pk__in=desired.dead_tokens, state=TokenState.REVOKED).update(
             cut_at=timezone.now(), cut_generation=generation, value=""
         )
-
-
-def _preview(intent: Intent) -> tuple[str, ...]:
-    """The rules as they would be loaded, for a node that is only shown; tokens are redacted."""
-    lines = [f"# {STAND_IN.networks[0]} stands for the management networks built into the agent"]
-    for version in VERSIONS:
-        family = build(intent, STAND_IN, version)
-        lines += (ipset_text(family) + restore_text(family)).splitlines()
-    return tuple(redact(line) for line in lines if line)

@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -209,15 +208,3 @@ def _parsed(text: bytes) -> Any:
         return json.loads(text)
     except ValueError:
         return text.decode(errors="replace")
-
-
-def p95(values: list[float]) -> float:
-    """The 95th percentile."""
-    return sorted(values)[max(0, int(len(values) * 0.95 + 0.5) - 1)]
-
-
-def waited(check: Callable[[], bool], timeout: float) -> float:
-    """Seconds until ``check`` is true; fails after ``timeout``."""
-    begun = time.monotonic()
-    wait_until(check, timeout, "it happens")
-    return time.monotonic() - begun

@@ -1,5 +1,7 @@
 """Values forced past the forms, straight into the database: CHECKs or renderers stop them."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Model
@@ -7,7 +9,6 @@ from django.utils import timezone
 
 from ddiweb.deploy.errors import Refused
 from ddiweb.deploy.models import Node
-from ddiweb.deploy.registry import PATHS
 from ddiweb.fields import EncryptedTextField
 from firewall import snapshot as rules
 from firewall.models import ManagementNetwork
@@ -73,18 +74,27 @@ def force(model: type[Model], field: str, value: str) -> None:
         cursor.execute(f"UPDATE {model._meta.db_table} SET {field} = %s", [value])  # noqa: S608
 
 
-def everything(node: Node) -> str:
-    """All rows and rules of the node, or Refused."""
+def everything(node: Node) -> list[str]:
+    """Every text in the rows and rules of the node, or Refused."""
     node.refresh_from_db()
     snapshot, _ = facts.take(node)
-    rows = render(snapshot)
-    intent = rules.take(node)
-    return str([row.as_dict() for row in rows.rows]) + str(intent.to_json())
+    texts = [text for row in render(snapshot).rows for text in (row.id, *row.values)]
+    return texts + list(_texts(rules.take(node).to_json()))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts in plain JSON values, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
 
 
 def test_the_same_node_without_hostile_values_is_rendered(node: Node) -> None:
-    assert "442079460123" in everything(node)
-    assert len(PATHS) == 2
+    assert any("442079460123" in text for text in everything(node))
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -101,10 +111,10 @@ def test_a_hostile_value_forced_into_the_database_is_never_rendered(
     except (IntegrityError, DatabaseError, ValueError):
         return  # the database itself refused it
     try:
-        text = everything(node)
+        texts = everything(node)
     except Refused as error:
         assert str(error)
     else:
-        harmless = (field, kind) in HARMLESS or value not in text
-        assert harmless, f"{field} carried {value!r} into {text[:300]}"
-        assert "\n" not in text.replace("\\n", "\n") or "-A INPUT" not in text
+        # Whole values, not their repr: that would hide a newline.
+        carried = [text for text in texts if value in text]
+        assert (field, kind) in HARMLESS or carried == []
