@@ -6,43 +6,19 @@ old or the new ones, and the next start or apply converges.
 """
 
 import contextlib
-import dataclasses
 import fcntl
 import threading
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from ddiweb.deploy.errors import Failed, Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.cutter import Cutter
-from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.agent.kernel import VERSIONS, Kernel, View
+from firewall.agent.netfilter import Netfilter, RestoreError
 from firewall.agent.state import State, still_revoked, without
-from firewall.ruleset.build import build
-from firewall.ruleset.diff import Difference, difference, removal, set_commands
-from firewall.ruleset.parse import Dump, SetDump, token_packets
-from firewall.ruleset.pieces import TOO_LONG, active_slot, other_slot, pieces
-from firewall.ruleset.rules import AddressSet, Family
+from firewall.ruleset.parse import token_packets
 from firewall.ruleset.types import Intent
-
-VERSIONS: tuple[Version, Version] = (4, 6)
-_ATTEMPTS = 3  # somebody may move the hook between a dump and a restore
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """What the kernel holds, and how that differs from what it should hold."""
-
-    families: list[Family]
-    dumps: dict[Version, Dump]
-    differences: dict[Version, Difference]
-    set_lines: list[str]
-    stale_sets: list[str]
-
-    @property
-    def right(self) -> bool:
-        """Whether rules, hook and sets are all as wanted."""
-        return not self.set_lines and not any(self.differences.values())
 
 
 class Engine:
@@ -54,7 +30,7 @@ class Engine:
         self._state = state
         self._lock = threading.Lock()
         self._cutter = Cutter(netfilter)
-        self._rendered: deque[tuple[Intent, tuple[Version, str], Family]] = deque(maxlen=8)
+        self._kernel = Kernel(config, netfilter)
 
     def apply(self, intent: Intent, fence: int) -> dict[str, Any]:
         """Bring `intent` into force; raises `Refused` (nothing changed) or `Failed` (see text)."""
@@ -101,7 +77,7 @@ class Engine:
     def plan(self, intent: Intent) -> list[str]:
         """What `apply` would change, for a person, tokens redacted."""
         with self._alone():
-            view = self._look(intent)
+            view = self._kernel.look(intent)
         lines = [f"set {line}" for line in view.set_lines]
         return lines + [line for one in view.differences.values() for line in one.lines()]
 
@@ -129,7 +105,7 @@ class Engine:
         }
         if good:
             with self._alone():
-                view = self._look(good.intent)
+                view = self._kernel.look(good.intent)
             lines = [line for one in view.differences.values() for line in one.lines()]
             report["in_force"] = view.right
             report["drift"] = (lines + [f"set {line}" for line in view.set_lines])[:200]
@@ -160,9 +136,9 @@ class Engine:
     def _bring(
         self, intent: Intent, *, way_back: bool = True, mixed: bool = False
     ) -> dict[str, Any]:
-        before = self._look(intent)
+        before = self._kernel.look(intent)
         if not mixed:
-            self._refuse_mixed()
+            self._kernel.refuse_mixed()
         if not before.right:
             self._state.stage(intent, way_back=way_back)
             self._change(intent, before)
@@ -192,94 +168,34 @@ class Engine:
     def _change(self, intent: Intent, before: View) -> None:
         """Change the kernel and read it back; else put the last good rules back."""
         try:
-            self._load(intent, before)
-            if self._look(intent).right:
+            self._kernel.load(intent, before)
+            if self._kernel.look(intent).right:
                 return
             fault = "read back, the rules differ from what was loaded"
         except (RestoreError, Retryable) as error:
             fault = str(error)
         self._put_back(fault)
 
-    def _load(self, intent: Intent, view: View) -> None:
-        self._netfilter.restore_sets(view.set_lines)
-        for version in VERSIONS:
-            for attempt in range(_ATTEMPTS):
-                dump = view.dumps[version] if attempt == 0 else self._netfilter.read(version)
-                try:
-                    self._load_family(intent, version, dump)
-                    break
-                except RestoreError:
-                    if attempt == _ATTEMPTS - 1:
-                        raise
-
-    def _load_family(self, intent: Intent, version: Version, dump: Dump) -> None:
-        change = difference(dump, self._family(intent, version, active_slot(dump)))
-        if not change:
-            return
-        try:
-            self._netfilter.restore(version, change.text())
-        except RestoreError as error:
-            if TOO_LONG not in str(error):
-                raise
-            other = self._family(intent, version, other_slot(active_slot(dump)))
-            for piece in pieces(dump, other):
-                self._netfilter.restore(version, piece)
-
     def _put_back(self, fault: str) -> None:
         """The last good rules again (or none of ours, if there never were any); always raises."""
         good = self._state.current
         try:
             if good is None:
-                self._remove_all()
+                self._kernel.remove_all()
                 raise Refused(f"{fault}; nothing of it is loaded")
-            view = self._look(good.intent)
+            view = self._kernel.look(good.intent)
             if view.right:
                 raise Refused(f"{fault}; the rules before it stayed in force")
-            self._load(good.intent, view)
-            if self._look(good.intent).right:
+            self._kernel.load(good.intent, view)
+            if self._kernel.look(good.intent).right:
                 raise Failed(f"{fault}; the last good rules are in force again")
         except (RestoreError, Retryable) as error:
             raise Failed(f"{fault}; and the last good rules can't be loaded: {error}") from None
         raise Failed(f"{fault}; and the last good rules are not in force")
 
-    def _remove_all(self) -> None:
-        for version in VERSIONS:
-            change = removal(self._netfilter.read(version), version)
-            if change:
-                self._netfilter.restore(version, change.text())
-
-    def _family(self, intent: Intent, version: Version, slot: str) -> Family:
-        """Rendered once for an intent, which each step of a request looks at again."""
-        for known, key, family in self._rendered:
-            if known is intent and key == (version, slot):
-                return family
-        made = build(intent, self._config.management, version, slot)
-        self._rendered.append((intent, (version, slot), made))
-        return made
-
-    def _look(self, intent: Intent) -> View:
-        dumps = {version: self._netfilter.read(version) for version in VERSIONS}
-        families = [self._family(intent, v, active_slot(dump)) for v, dump in dumps.items()]
-        have = self._netfilter.read_sets()
-        wanted = [one for family in families for one in family.sets]
-        for one in wanted:
-            _same_kind(one, have.get(one.name))
-        lines = [line for one in wanted for line in set_commands(one, have.get(one.name))]
-        stale = sorted(have.keys() - {one.name for one in wanted})
-        changes = {one.version: difference(dumps[one.version], one) for one in families}
-        return View(families, dumps, changes, lines, stale)
-
     def _kept(self, intent: Intent) -> bool:
         good = self._state.current
         return good is not None and good.intent.digest() == intent.digest()
-
-    def _refuse_mixed(self) -> None:
-        other = self._netfilter.other_backend()
-        if other:
-            raise Refused(
-                f"backend: {other} apply beside ours; move them to {self._config.backend} or "
-                "remove them (update-alternatives --display iptables), then apply again"
-            )
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -293,8 +209,3 @@ class Engine:
             raise Refused(f"state: {error.strerror}") from None
         finally:
             self._lock.release()
-
-
-def _same_kind(wanted: AddressSet, have: SetDump | None) -> None:
-    if have is not None and have.type != wanted.type:
-        raise Refused(f"set {wanted.name} exists as {have.type}; remove it with ipset destroy")

@@ -1,0 +1,111 @@
+"""The rules and sets that an intent means, beside what the kernel holds, and the way there."""
+
+import dataclasses
+from collections import deque
+
+from ddiweb.deploy.errors import Refused
+from firewall.agent.config import Config
+from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.ruleset.build import build
+from firewall.ruleset.diff import Difference, difference, removal, set_commands
+from firewall.ruleset.parse import Dump, SetDump
+from firewall.ruleset.pieces import TOO_LONG, active_slot, other_slot, pieces
+from firewall.ruleset.rules import AddressSet, Family
+from firewall.ruleset.types import Intent
+
+VERSIONS: tuple[Version, Version] = (4, 6)
+_ATTEMPTS = 3  # somebody may move the hook between a dump and a restore
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """What the kernel holds, and how that differs from what it should hold."""
+
+    families: list[Family]
+    dumps: dict[Version, Dump]
+    differences: dict[Version, Difference]
+    set_lines: list[str]
+    stale_sets: list[str]
+
+    @property
+    def right(self) -> bool:
+        """Whether rules, hook and sets are all as wanted."""
+        return not self.set_lines and not any(self.differences.values())
+
+
+class Kernel:
+    """Looks, compares and loads; knows nothing of what is good or who asked."""
+
+    def __init__(self, config: Config, netfilter: Netfilter) -> None:
+        self._config = config
+        self._netfilter = netfilter
+        self._rendered: deque[tuple[Intent, tuple[Version, str], Family]] = deque(maxlen=8)
+
+    def load(self, intent: Intent, view: View) -> None:
+        """Bring about what `view` lacks, a transaction a family; raises `RestoreError`."""
+        self._netfilter.restore_sets(view.set_lines)
+        for version in VERSIONS:
+            for attempt in range(_ATTEMPTS):
+                dump = view.dumps[version] if attempt == 0 else self._netfilter.read(version)
+                try:
+                    self._load_family(intent, version, dump)
+                    break
+                except RestoreError:
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+
+    def _load_family(self, intent: Intent, version: Version, dump: Dump) -> None:
+        change = difference(dump, self._family(intent, version, active_slot(dump)))
+        if not change:
+            return
+        try:
+            self._netfilter.restore(version, change.text())
+        except RestoreError as error:
+            if TOO_LONG not in str(error):
+                raise
+            other = self._family(intent, version, other_slot(active_slot(dump)))
+            for piece in pieces(dump, other):
+                self._netfilter.restore(version, piece)
+
+    def remove_all(self) -> None:
+        """Take all of ours out."""
+        for version in VERSIONS:
+            change = removal(self._netfilter.read(version), version)
+            if change:
+                self._netfilter.restore(version, change.text())
+
+    def _family(self, intent: Intent, version: Version, slot: str) -> Family:
+        """Rendered once for an intent, which each step of a request looks at again."""
+        for known, key, family in self._rendered:
+            if known is intent and key == (version, slot):
+                return family
+        made = build(intent, self._config.management, version, slot)
+        self._rendered.append((intent, (version, slot), made))
+        return made
+
+    def look(self, intent: Intent) -> View:
+        """Dump everything and compare it with `intent`; raises `Retryable` or `Refused`."""
+        dumps = {version: self._netfilter.read(version) for version in VERSIONS}
+        families = [self._family(intent, v, active_slot(dump)) for v, dump in dumps.items()]
+        have = self._netfilter.read_sets()
+        wanted = [one for family in families for one in family.sets]
+        for one in wanted:
+            _same_kind(one, have.get(one.name))
+        lines = [line for one in wanted for line in set_commands(one, have.get(one.name))]
+        stale = sorted(have.keys() - {one.name for one in wanted})
+        changes = {one.version: difference(dumps[one.version], one) for one in families}
+        return View(families, dumps, changes, lines, stale)
+
+    def refuse_mixed(self) -> None:
+        """Raise `Refused` if rules of the other backend apply beside ours."""
+        other = self._netfilter.other_backend()
+        if other:
+            raise Refused(
+                f"backend: {other} apply beside ours; move them to {self._config.backend} or "
+                "remove them (update-alternatives --display iptables), then apply again"
+            )
+
+
+def _same_kind(wanted: AddressSet, have: SetDump | None) -> None:
+    if have is not None and have.type != wanted.type:
+        raise Refused(f"set {wanted.name} exists as {have.type}; remove it with ipset destroy")
