@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ddiweb.clock import trusted
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
 from ddiweb.env import BASE_DIR, MissingSettingError
@@ -28,6 +29,7 @@ OLDEST_PYTHON = (3, 11)
 PATIENCE = 2.0  # seconds that a part is given to answer
 LEAST_DISK_MB = 200
 TOOLS = ("iptables-nft-restore", "ip6tables-nft-restore", "iptables-nft-save", "ipset", "conntrack")
+MOST_AHEAD = 60.0  # seconds that trusted time may differ from the wall clock
 UNSYNCHRONISED = 0x0040  # STA_UNSYNC of adjtimex(2)
 _PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9._-]*)==([^ \\\n]+) \\$")
 
@@ -214,6 +216,12 @@ def clock() -> str:
         raise _Bad("can't be asked", "", "warn")
     if int.from_bytes(state.raw[40:44], sys.byteorder) & UNSYNCHRONISED:
         raise _Bad("not synchronised", "apt install systemd-timesyncd", "warn")
+    ahead = trusted.ahead_of_wall().total_seconds()
+    if abs(ahead) > MOST_AHEAD:
+        raise _Bad(
+            f"synchronised, but graces end by a time that is {ahead:+.0f} s from it",
+            "if the wall clock is right: manage.py clock --accept-wall", "warn",
+        )  # fmt: skip
     return "synchronised"
 
 

@@ -15,6 +15,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy.models import BASE32, Node
 from ddiweb.deploy.services import User, request_deployment
 from peers.choices import LIVE_TOKEN_STATES, TokenState
@@ -77,9 +78,7 @@ def rotate(
 
     ``grace`` defaults to ``DDIWEB_TOKEN_GRACE_HOURS``. Returns the new tokens.
     """
-    until = timezone.now() + (
-        timedelta(hours=settings.TOKEN_GRACE_HOURS) if grace is None else grace
-    )
+    until = clock.now() + (timedelta(hours=settings.TOKEN_GRACE_HOURS) if grace is None else grace)
     issued: list[Token] = []
     nodes: set[int] = set()
     for peer in peers:
@@ -167,7 +166,7 @@ def token_seen(token: Token, at: datetime) -> bool:
 @transaction.atomic
 def expire_tokens(now: datetime | None = None) -> int:
     """Revoke the tokens whose grace has ended; returns how many."""
-    due = Token.objects.filter(state__in=LIVE_TOKEN_STATES, grace_until__lte=now or timezone.now())
+    due = Token.objects.filter(state__in=LIVE_TOKEN_STATES, grace_until__lte=now or clock.now())
     nodes = sorted(set(due.values_list("node_id", flat=True)))
     count = _revoke(due, "grace ended")
     for node_id in nodes:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db.models import F, Q
-from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy.errors import Refused, Retryable
 from ddiweb.deploy.models import Node
 
@@ -31,7 +31,7 @@ class Lease:
     def renew(self) -> None:
         """Push the end back; raises Refused if somebody else holds the node by now."""
         mine = Node.objects.filter(pk=self.node_id, fence=self.fence, lease_holder=self.holder)
-        if not mine.update(lease_until=_end(timezone.now())):
+        if not mine.update(lease_until=_end(clock.now())):
             raise Refused("the lease of this node was lost to another worker")
 
 
@@ -66,7 +66,7 @@ def is_gone(holder: str) -> bool:
 @contextmanager
 def lease(node_id: int) -> Iterator[Lease]:
     """Hold the node's lease; raises Retryable while another holds it."""
-    now = timezone.now()
+    now = clock.now()
     holder = _process()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     previous = Node.objects.values_list("lease_holder", flat=True).get(pk=node_id)

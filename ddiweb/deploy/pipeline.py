@@ -16,6 +16,7 @@ from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy import services
 from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
 from ddiweb.deploy.lock import Lease, lease
@@ -45,7 +46,7 @@ class _Step:
 
 def quiet_time(row: Deployment) -> float:
     """Seconds to wait so that a burst of edits becomes one deployment; 0 after a calm second."""
-    now = timezone.now()
+    now = clock.now()
     wait = 0.0
     if row.node.last_started_at and not row.urgent:
         wait = settings.DEPLOY_QUIET - (now - row.node.last_started_at).total_seconds()
@@ -138,7 +139,7 @@ class _Run:
             State.PLANNING, started_at=now, attempts=F("attempts") + 1, not_before=None,
             generation=node.generation, fence=self.lease.fence, dry_run=node.dry_run, error="",
         )  # fmt: skip
-        Node.objects.filter(pk=node.pk).update(last_started_at=now)
+        Node.objects.filter(pk=node.pk).update(last_started_at=clock.now())
         self.row.refresh_from_db()
         self.node = node
 

@@ -11,6 +11,7 @@ from django.db.models import F, Max, Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from ddiweb import clock
 from ddiweb.deploy import lock
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import RUNNING, State
@@ -72,13 +73,13 @@ def enqueue(deployment_id: int, *, countdown: float | None = None) -> bool:
     except (OperationalError, CeleryOperationalError, OSError) as error:
         log.warning("redis can't be reached (%s); the sweeper will send it", type(error).__name__)
         return False
-    Deployment.objects.filter(pk=deployment_id).update(enqueued_at=timezone.now())
+    Deployment.objects.filter(pk=deployment_id).update(enqueued_at=clock.now())
     return True
 
 
 def release_lost() -> int:
     """Return deployments of dead workers and of ended leases to ``pending``; how many."""
-    now = timezone.now()
+    now = clock.now()
     count = 0
     for row in Deployment.objects.select_related("node").filter(state__in=list(RUNNING)):
         until, holder = row.node.lease_until, row.node.lease_holder
@@ -104,7 +105,7 @@ def return_to_pending(row: Deployment, why: str, *, delay: float) -> int:
     try:
         with transaction.atomic():
             return mine.update(
-                state=State.PENDING, not_before=now + timedelta(seconds=delay), error=why,
+                state=State.PENDING, not_before=clock.now() + timedelta(seconds=delay), error=why,
                 log=[*row.log, entry], enqueued_at=None,
             )  # fmt: skip
     except IntegrityError:
@@ -118,7 +119,7 @@ def sweep(resend_after: float = RESEND_AFTER) -> dict[str, int]:
     ``resend_after``: seconds since a task was sent, after which it counts as lost.
     """
     found = {"lost": release_lost(), "resent": 0, "missing": 0}
-    now = timezone.now()
+    now = clock.now()
     stale = Q(enqueued_at__isnull=True) | Q(enqueued_at__lt=now - timedelta(seconds=resend_after))
     due = Q(not_before__isnull=True) | Q(not_before__lte=now)
     for pk in Deployment.objects.filter(stale & due, state=State.PENDING).values_list(

@@ -18,6 +18,18 @@ class Heartbeat(models.Model):
         return self.name
 
 
+class ClockReading(models.Model):
+    """The last trusted time of one machine and boot (``ddiweb.clock``)."""
+
+    machine = models.CharField(max_length=32, unique=True)
+    boot_id = models.CharField(max_length=36)
+    boottime = models.BigIntegerField(help_text="Microseconds since boot, suspend included.")
+    trusted = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.machine} {self.trusted}"
+
+
 class Contact(models.Model):
     """Where a registered phone, or a watched vendor, is reached now."""
 
