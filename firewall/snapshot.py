@@ -4,10 +4,11 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from ddiweb.deploy.models import Node
-from firewall.models import ManagementNetwork
-from firewall.ruleset.types import MAX_REVOKED, Intent
+from firewall.models import AddressException, AllowedService, ManagementNetwork
+from firewall.ruleset.types import MAX_REVOKED, Intent, Service
 from firewall.ruleset.types import Token as TokenRule
 from peers.choices import LIVE_TOKEN_STATES, TokenState
 from peers.models import Token
@@ -32,7 +33,27 @@ def take(node: Node) -> Intent:
             site_prefix=node.site_prefix,
             tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),
             revoked=revoked(node),
+            tls_port=node.tls_port,
+            tcp=node.allow_tcp,
+            throttle=node.throttle,
+            open_rtp=node.open_rtp,
+            countries=tuple(node.countries),
+            services=_services(node),
+            exceptions=_networks(AddressException.objects.filter(_lasting(), node=node)),
         )
+
+
+def _lasting() -> Q:
+    """Rows whose time has not run out."""
+    return Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+
+
+def _services(node: Node) -> tuple[Service, ...]:
+    rows = AllowedService.objects.filter(_lasting(), node=node)
+    return tuple(
+        Service("tcp" if row.protocol == "tcp" else "udp", row.first, row.last, row.network)
+        for row in rows
+    )
 
 
 def _networks(rows: "models.QuerySet[Any]") -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
 from ddiweb import validators
+from ddiweb.deploy.options import CONSTRAINTS, FirewallOptions
 from ddiweb.deploy.states import FINISHED, MEANING, RUNNING, State
 
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -23,7 +24,7 @@ def new_site_prefix() -> str:
     return "ddi-" + "".join(secrets.choice(BASE32) for _ in range(8)) + "-"
 
 
-class Node(models.Model):
+class Node(FirewallOptions):
     """A host that runs Asterisk and its firewall.
 
     How its Asterisk and its agent are reached is known only to the processes on the node itself
@@ -133,6 +134,7 @@ class Node(models.Model):
             models.CheckConstraint(
                 condition=Q(site_prefix__regex=r"\Addi-[a-z2-7]{8}-\Z"), name="node_site_prefix"
             ),
+            *CONSTRAINTS,
         ]
 
     def __str__(self) -> str:

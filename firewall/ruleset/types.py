@@ -5,15 +5,53 @@ value that can reach a rule is a number, a canonical network or a token of a fix
 newline, a quote or a NUL has no way into `iptables-restore` (threats: it would open the host).
 """
 
+import dataclasses
 import hashlib
-import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
-from ddiweb.deploy.errors import Refused
+from firewall.ruleset.values import (
+    MAX_MANAGEMENT_PORTS,
+    WIDEST,
+    Invalid,
+    Network,
+    network,
+    networks,
+    ports,
+    record,
+    redact,
+    sized,
+    whole,
+)
+
+__all__ = [
+    "FLOW_BIT",
+    "ID_MASK",
+    "MARK_BITS",
+    "MARK_MASK",
+    "MAX_BANS",
+    "MAX_MANAGEMENT_PORTS",
+    "MAX_NETWORKS",
+    "MAX_REVOKED",
+    "MAX_SERVICES",
+    "MAX_TOKENS",
+    "RTP_MARK",
+    "WIDEST",
+    "Intent",
+    "Invalid",
+    "Management",
+    "Network",
+    "Service",
+    "Token",
+    "network",
+    "networks",
+    "ports",
+    "redact",
+    "whole",
+]
 
 MARK_BITS = 20
 FLOW_BIT = 0x40000000  # connmark of a phone's flow; the token's mark is in the low 20 bits
@@ -25,90 +63,11 @@ MAX_TOKENS = 50_000
 MAX_REVOKED = 4096
 MAX_NETWORKS = 1024
 MAX_BANS = 65_536
-MAX_MANAGEMENT_PORTS = 15  # one multiport match holds no more (iptables-extensions)
-WIDEST = {4: 8, 6: 16}  # prefix lengths
+MAX_SERVICES = 64
 
 _SITE_PREFIX = re.compile(r"\Addi-[a-z2-7]{8}-\Z")
 _DIGITS = re.compile(r"\A[a-z2-7]{26}\Z")
-_NETWORK = re.compile(r"\A[0-9a-f:.]{2,45}/[0-9]{1,3}\Z")
-_SECRET = re.compile(r"(ddi-[a-z2-7]{8}-[a-z2-7]{4})[a-z2-7]+")
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Invalid(Refused):
-    """A value that no ruleset may carry: which field, what is wrong with it, and the way out."""
-
-    def __init__(self, field: str, fault: str, remedy: str) -> None:
-        super().__init__(f"{field}: {fault}; {remedy}")
-        self.field = field
-        self.fault = fault
-        self.remedy = remedy
-
-
-def redact(text: str) -> str:
-    """`text` with each token cut to its site prefix and four characters."""
-    return _SECRET.sub("\\1\N{HORIZONTAL ELLIPSIS}", text)
-
-
-def whole(value: object, field: str, low: int, high: int) -> int:
-    """`value` as an integer of low..high; raises `Invalid` (a bool is not an integer here)."""
-    if type(value) is not int:
-        raise Invalid(field, "is not an integer", f"give a number from {low} to {high}")
-    if not low <= value <= high:
-        raise Invalid(field, "is out of range", f"give a number from {low} to {high}")
-    return value
-
-
-def network(value: object, field: str) -> Network:
-    """`value` as a network; raises `Invalid` unless it is written as ipaddress prints it.
-
-    The kernel's tools read `010.1.1.1` as 8.1.1.1, resolve names and take `x/0` for any
-    (threats.md), hence only the canonical form is accepted.
-    """
-    remedy = "write it as 203.0.113.0/24 or 2001:db8::/32"
-    if not isinstance(value, str) or not _NETWORK.match(value):
-        raise Invalid(field, "is not a network in canonical form", remedy)
-    try:
-        parsed = ipaddress.ip_network(value, strict=True)
-    except ValueError:
-        raise Invalid(field, "is not a network, or has host bits set", remedy) from None
-    if str(parsed) != value:
-        raise Invalid(field, "is not written in canonical form", f"write {parsed}")
-    if parsed.prefixlen < WIDEST[parsed.version]:
-        raise Invalid(
-            field, "is too wide", f"give /{WIDEST[4]} or longer for IPv4, /{WIDEST[6]} for IPv6"
-        )
-    if parsed.version == 6 and int(parsed.network_address) >> 48 == 0:
-        # ::/80 and below: IPv4-mapped and -compatible forms, which libc prints in another way.
-        raise Invalid(field, "is an IPv4 address in IPv6 form", "write it as IPv4")
-    return parsed
-
-
-def networks(values: Sequence[object], field: str, limit: int) -> tuple[str, ...]:
-    """`values` checked by `network`, without repetition, in numeric order."""
-    _sized(values, field, limit)
-    parsed = [network(value, f"{field}[{index}]") for index, value in enumerate(values)]
-    if len(set(parsed)) != len(parsed):
-        raise Invalid(field, "holds a network twice", "give each network once")
-    parsed.sort(key=lambda net: (net.version, int(net.network_address), net.prefixlen))
-    return tuple(str(net) for net in parsed)
-
-
-def ports(values: Sequence[object], field: str) -> tuple[int, ...]:
-    """`values` as distinct TCP ports in ascending order; raises `Invalid`."""
-    _sized(values, field, MAX_MANAGEMENT_PORTS)
-    checked = [whole(value, f"{field}[{index}]", 1, 65_535) for index, value in enumerate(values)]
-    if len(set(checked)) != len(checked):
-        raise Invalid(field, "holds a port twice", "give each port once")
-    return tuple(sorted(checked))
-
-
-def _sized(values: Sequence[object], field: str, limit: int) -> None:
-    if not isinstance(values, tuple | list):
-        raise Invalid(field, "is not a list", "give a list")
-    if len(values) > limit:
-        raise Invalid(field, f"has {len(values)} entries", f"give at most {limit}")
+_COUNTRY = re.compile(r"\A[A-Z]{2}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +112,39 @@ class Management:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Another service of the host: a port, or a range of them, open to all or to one network."""
+
+    protocol: Literal["tcp", "udp"]
+    first: int
+    last: int
+    network: str = ""  # canonical CIDR; empty: all, of both families
+
+    def __post_init__(self) -> None:
+        if self.protocol not in {"tcp", "udp"}:
+            raise Invalid("service.protocol", "is neither tcp nor udp", "give one of them")
+        whole(self.first, "service.first", 1, 65_535)
+        whole(self.last, "service.last", self.first, 65_535)
+        if self.network != "":
+            network(self.network, "service.network")
+
+    def touches(self, protocol: str, first: int, last: int) -> bool:
+        """Whether it opens one of these ports."""
+        return self.protocol == protocol and self.first <= last and first <= self.last
+
+
 @dataclass(frozen=True)
 class Intent:
     """All that the panel may want of a node's firewall. Order within a list has no meaning.
 
     `management` are networks beyond the agent's own; `revoked` are marks whose flows are cut in
     the instant the rules change. Raises `Invalid` (a `Refused`) naming field, fault and remedy.
+
+    What has a default is an option. `tls_port`: SIP over TLS (0: none). `tcp`: phones may use SIP
+    over TCP on `sip_port`. `throttle`: 10 requests in 15 s an address, after the token.
+    `open_rtp`: the RTP range is open to all. `countries`: only from these (ISO 3166-1 alpha-2).
+    `exceptions`: networks that may send SIP and RTP without a token.
     """
 
     generation: int
@@ -172,6 +158,13 @@ class Intent:
     site_prefix: str
     tokens: tuple[Token, ...]
     revoked: tuple[int, ...]
+    tls_port: int = 0
+    tcp: bool = False
+    throttle: bool = False
+    open_rtp: bool = False
+    countries: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    exceptions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         whole(self.generation, "generation", 0, (1 << 63) - 1)
@@ -189,9 +182,11 @@ class Intent:
         if not isinstance(self.site_prefix, str) or not _SITE_PREFIX.match(self.site_prefix):
             raise Invalid("site_prefix", "is not ddi-, 8 of a-z2-7 and -", "generate a new one")
         self._check_tokens()
+        self._check_options()
+        self._check_services()
 
     def _check_tokens(self) -> None:
-        _sized(self.tokens, "tokens", MAX_TOKENS)
+        sized(self.tokens, "tokens", MAX_TOKENS)
         for index, token in enumerate(self.tokens):
             if type(token) is not Token:
                 raise Invalid(f"tokens[{index}]", "is not a token", "give mark and value")
@@ -204,7 +199,7 @@ class Intent:
             raise Invalid("tokens", "use a mark twice", "give each token its own mark")
         if len({token.value for token in self.tokens}) != len(self.tokens):
             raise Invalid("tokens", "hold a value twice", "issue one of the two anew")
-        _sized(self.revoked, "revoked", MAX_REVOKED)
+        sized(self.revoked, "revoked", MAX_REVOKED)
         for index, mark in enumerate(self.revoked):
             whole(mark, f"revoked[{index}]", 1, (1 << MARK_BITS) - 1)
         if len(set(self.revoked)) != len(self.revoked):
@@ -214,6 +209,37 @@ class Intent:
         _set(self, "tokens", tuple(sorted(self.tokens, key=lambda token: token.mark)))
         _set(self, "revoked", tuple(sorted(self.revoked)))
 
+    def _check_options(self) -> None:
+        whole(self.tls_port, "tls_port", 0, 65_535)
+        if self.tls_port and self.tls_port in {self.sip_port, *self.management_ports}:
+            raise Invalid("tls_port", "is the SIP port or a management port", "take another port")
+        for name in ("tcp", "throttle", "open_rtp"):
+            if type(getattr(self, name)) is not bool:
+                raise Invalid(name, "is neither true nor false", "give one of them")
+        sized(self.countries, "countries", 26 * 26)
+        for index, code in enumerate(self.countries):
+            if not isinstance(code, str) or not _COUNTRY.match(code):
+                raise Invalid(f"countries[{index}]", "is no code of a country", "write it as GB")
+        if len(set(self.countries)) != len(self.countries):
+            raise Invalid("countries", "name a country twice", "give each country once")
+        _set(self, "countries", tuple(sorted(self.countries)))
+        _set(self, "exceptions", networks(self.exceptions, "exceptions", MAX_NETWORKS))
+
+    def _check_services(self) -> None:
+        sized(self.services, "services", MAX_SERVICES)
+        taken = [("udp", self.sip_port, self.sip_port), ("tcp", self.sip_port, self.sip_port)]
+        taken += [("udp", self.rtp_first, self.rtp_last), ("tcp", self.tls_port, self.tls_port)]
+        taken += [("tcp", port, port) for port in self.management_ports]
+        for index, service in enumerate(self.services):
+            where = f"services[{index}]"
+            if type(service) is not Service:
+                raise Invalid(where, "is not a service", "give protocol, first, last and network")
+            if any(service.touches(*port) for port in taken):
+                raise Invalid(where, "opens a SIP, RTP or management port", "take other ports")
+        if len(set(self.services)) != len(self.services):
+            raise Invalid("services", "hold one twice", "give each service once")
+        _set(self, "services", tuple(sorted(self.services, key=dataclasses.astuple)))
+
     def to_json(self) -> dict[str, Any]:
         """The intent as plain JSON values, for `from_json` on the other side of the socket."""
         raw: dict[str, Any] = {}
@@ -221,20 +247,26 @@ class Intent:
             value = getattr(self, field.name)
             raw[field.name] = list(value) if isinstance(value, tuple) else value
         raw["tokens"] = [{"mark": token.mark, "value": token.value} for token in self.tokens]
+        raw["services"] = [dataclasses.asdict(service) for service in self.services]
         return raw
 
     @classmethod
     def from_json(cls, raw: object) -> "Intent":
-        """Build an intent from `to_json` values; raises `Invalid` on any other field or type."""
-        values = _record(raw, "intent", [field.name for field in fields(cls)])
-        listed = ("management", "management_ports", "vendors", "bans", "tokens", "revoked")
-        for name in listed:
-            _sized(values[name], name, MAX_BANS)
+        """Build an intent from `to_json` values; raises `Invalid` on any other field or type.
+
+        An option that is not named is off: older panels and older state files do not know it.
+        """
+        required = [one.name for one in fields(cls) if one.default is dataclasses.MISSING]
+        options = [one.name for one in fields(cls) if one.name not in required]
+        values = record(raw, "intent", required, options)
+        for name in _LISTED & values.keys():
+            sized(values[name], name, MAX_BANS)
             values[name] = tuple(values[name])
-        values["tokens"] = tuple(
-            _named(f"tokens[{index}]", lambda item=item, at=index: _token(item, at))  # type: ignore[misc]
-            for index, item in enumerate(values["tokens"])
-        )
+        for name, build in (("tokens", _token), ("services", _service)):
+            values[name] = tuple(
+                _named(f"{name}[{index}]", lambda item=item, make=build: make(item))  # type: ignore[misc]
+                for index, item in enumerate(values.get(name, ()))
+            )
         return cls(**values)
 
     def digest(self) -> str:
@@ -243,29 +275,25 @@ class Intent:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _token(raw: object, index: int) -> Token:
-    return Token(**_record(raw, f"tokens[{index}]", ["mark", "value"]))
+_LISTED = {"management", "management_ports", "vendors", "bans", "tokens", "revoked"}
+_LISTED |= {"countries", "services", "exceptions"}
 
 
-def _named(where: str, build: Callable[[], Token]) -> Token:
+def _token(raw: object) -> Token:
+    return Token(**record(raw, "token", ["mark", "value"]))
+
+
+def _service(raw: object) -> Service:
+    return Service(**record(raw, "service", ["protocol", "first", "last", "network"]))
+
+
+def _named(where: str, build: Callable[[], Any]) -> Any:
+    """What `build` makes; its complaint names the place in the list."""
     try:
         return build()
     except Invalid as error:
-        field = error.field.replace("token.", f"{where}.")
-        raise Invalid(field, error.fault, error.remedy) from None
-
-
-def _record(raw: object, where: str, names: Sequence[str]) -> dict[str, Any]:
-    if not isinstance(raw, Mapping):
-        raise Invalid(where, "is not an object", "send an object")
-    unknown = sorted(str(name) for name in raw if name not in names)
-    if unknown:
-        # The name came from outside: its repr holds no control character, its length is cut.
-        raise Invalid(where, f"has an unknown field {unknown[0][:40]!r}", "update agent and panel")
-    missing = [name for name in names if name not in raw]
-    if missing:
-        raise Invalid(f"{where}.{missing[0]}", "is missing", "send every field")
-    return dict(raw)
+        _, _, field = error.field.partition(".")
+        raise Invalid(f"{where}.{field}" if field else where, error.fault, error.remedy) from None
 
 
 def _set(target: object, name: str, value: object) -> None:
