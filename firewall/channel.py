@@ -51,6 +51,10 @@ class AgentChannel:
         """What is in force, read from the kernel: `digest`, `in_force`, `counters`, `drift`, …"""
         return self._ask("status")
 
+    def counters(self) -> dict[str, Any]:
+        """Packets by `totals[kind][key]` since the agent's `epoch` began."""
+        return self._ask("counters")
+
     def cut(self, marks: Iterable[int]) -> int:
         """End the live flows of these tokens; returns how many were found."""
         count: int = self._ask("cut", marks=list(marks))["cut"]

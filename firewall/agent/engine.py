@@ -112,6 +112,11 @@ class Engine:
             report["counters"] = token_packets(view.dumps.values())
         return report
 
+    def counters(self) -> dict[str, Any]:
+        """What each token, vendor, ban and reason to drop has counted (see `counters`)."""
+        with self._alone():
+            return self._kernel.ledger.read(self._netfilter)
+
     def live(self) -> tuple[Intent | None, dict[str, frozenset[str]]]:
         """The last good intent; the addresses that the kernel holds as `seen` and as `cut`."""
         good, have = self._state.current, self._netfilter.read_sets()

@@ -5,6 +5,7 @@ from collections import deque
 
 from ddiweb.deploy.errors import Refused
 from firewall.agent.config import Config
+from firewall.agent.counters import Ledger
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
@@ -39,6 +40,7 @@ class Kernel:
     def __init__(self, config: Config, netfilter: Netfilter) -> None:
         self._config = config
         self._netfilter = netfilter
+        self.ledger = Ledger()
         self._rendered: deque[tuple[Intent, tuple[Version, str], Family]] = deque(maxlen=8)
 
     def load(self, intent: Intent, view: View) -> None:
@@ -60,12 +62,14 @@ class Kernel:
             return
         try:
             self._netfilter.restore(version, change.text())
+            self.ledger.replaced(version, dump, change.names)
         except RestoreError as error:
             if TOO_LONG not in str(error):
                 raise
             other = self._family(intent, version, other_slot(active_slot(dump)))
             for piece in pieces(dump, other):
                 self._netfilter.restore(version, piece)
+            self.ledger.replaced(version, dump, dump.own)
 
     def remove_all(self) -> None:
         """Take all of ours out."""

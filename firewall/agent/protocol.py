@@ -24,6 +24,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "plan": frozenset({"intent"}),
     "status": frozenset(),
     "cut": frozenset({"marks"}),
+    "counters": frozenset(),
     "rollback": frozenset({"fence"}),
     "probe": frozenset({"intent", "packets"}),
     "revoke": frozenset({"fence", "marks"}),

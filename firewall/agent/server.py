@@ -111,6 +111,7 @@ class Server:
             "plan": lambda r: {"lines": engine.plan(Intent.from_json(r["intent"]))},
             "status": lambda r: engine.status(),
             "cut": lambda r: engine.cut(protocol.marks(r["marks"])),
+            "counters": lambda r: engine.counters(),
             "rollback": lambda r: engine.rollback(r["fence"]),
             "probe": lambda r: self._prober.probe(packets(r["packets"]), _optional(r["intent"])),
             "revoke": lambda r: engine.revoke(protocol.marks(r["marks"]), r["fence"]),

@@ -228,7 +228,7 @@ class _Builder:
     def _fixed(self, kind: str, wanted: tuple[str, ...]) -> AddressSet:
         """A set named by its content: a rule can only ever refer to the whole old or new list."""
         members = tuple(net for net in wanted if self._mine(net))
-        mark = hashlib.sha256("\n".join(members).encode()).hexdigest()[:12]
+        mark = hashlib.sha256("\n".join(["counters", *members]).encode()).hexdigest()[:12]
         name = f"ddi-{kind}{self.version}-{mark}"
         return AddressSet(name, "hash:net", self.version, None, members)
 

@@ -28,6 +28,11 @@ class Difference:
     def __bool__(self) -> bool:
         return bool(self.chains or self.stale or not self.hook_right)
 
+    @property
+    def names(self) -> list[str]:
+        """Chains that are written anew or taken away."""
+        return [one[0] for one in self.chains] + [one[0] for one in self.stale]
+
     def text(self) -> str:
         """The transaction for `iptables-restore --noflush`; empty if there is nothing to do.
 
@@ -92,8 +97,11 @@ def set_commands(wanted: AddressSet, have: SetDump | None) -> list[str]:
     if have is None:
         family = "inet" if wanted.version == 4 else "inet6"
         timeout = "" if wanted.timeout is None else f" timeout {wanted.timeout}"
+        # Whose packets came is asked of lists that people keep, not of what the kernel remembers.
+        counted = " counters" if wanted.type == "hash:net" else ""
         lines.append(
             f"create -exist {wanted.name} {wanted.type} family {family}{timeout} maxelem 65536"
+            f"{counted}"
         )
     if wanted.members is not None:
         members = {_shown(member) for member in wanted.members}

@@ -65,11 +65,12 @@ class Dump:
 
 @dataclass(frozen=True)
 class SetDump:
-    """One ipset as `ipset save` shows it: its header's words and its members."""
+    """One ipset as `ipset save` shows it: its header's words, its members and their counters."""
 
     type: str
     options: Mapping[str, str]
     members: frozenset[str]
+    packets: Mapping[str, int] = field(default_factory=dict)
 
 
 def parse_save(text: str) -> Dump:
@@ -98,17 +99,20 @@ def parse_sets(text: str) -> dict[str, SetDump]:
     """The sets that are ours in an `ipset save` text, by name."""
     headers: dict[str, tuple[str, dict[str, str]]] = {}
     members: dict[str, set[str]] = {}
+    packets: dict[str, dict[str, int]] = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) < 3 or not OWN_SET.match(words[1]):
             continue
         if words[0] == "create":
             headers[words[1]] = (words[2], dict(zip(words[3::2], words[4::2], strict=False)))
-            members[words[1]] = set()
+            members[words[1]], packets[words[1]] = set(), {}
         elif words[0] == "add":
             members[words[1]].add(words[2])
+            if "packets" in words:
+                packets[words[1]][words[2]] = int(words[words.index("packets") + 1])
     return {
-        name: SetDump(kind, options, frozenset(members[name]))
+        name: SetDump(kind, options, frozenset(members[name]), packets[name])
         for name, (kind, options) in headers.items()
     }
 
