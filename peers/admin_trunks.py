@@ -185,7 +185,7 @@ class StepInline(PlainFields, admin.StackedInline):
     model = Step
     form = StepForm
     formset = StepFormSet
-    fieldsets = ((None, {"fields": (("place", "kind", "timeout", "cause"), "peers")}),)
+    fieldsets = ((None, {"fields": (("place", "kind", "timeout", "cause", "schedule"), "peers")}),)
     verbose_name = "step"
     verbose_name_plural = "Route: what happens when somebody calls"
     max_num = rules.MOST_STEPS
@@ -224,7 +224,7 @@ class NumberAdmin(DeployingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Number]:
         """Numbers with their routes."""
-        return super().get_queryset(request).prefetch_related("steps__peers")
+        return super().get_queryset(request).prefetch_related("steps__peers", "steps__schedule")
 
     @admin.display(description="node", ordering="trunk__node")
     def node(self, number: Number) -> str:
@@ -238,7 +238,8 @@ class NumberAdmin(DeployingAdmin):
         for step in number.steps.all():
             if step.kind == StepKind.RING:
                 names = " + ".join(peer.name for peer in step.peers.all()) or "nobody"
-                parts.append(f"{names} for {step.timeout} s")
+                text = f"{names} for {step.timeout} s"
             else:
-                parts.append(step.get_cause_display())
+                text = step.get_cause_display()
+            parts.append(f"{text} ({step.schedule})" if step.schedule else text)
         return " → ".join(parts) or "none"

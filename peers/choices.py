@@ -19,6 +19,18 @@ class HostKind(models.TextChoices):
     SRV = "srv", "Servers (SRV of _sip._udp)"
 
 
+class Weekday(models.IntegerChoices):
+    """Days as ISO 8601 counts them."""
+
+    MONDAY = 1, "Mon"
+    TUESDAY = 2, "Tue"
+    WEDNESDAY = 3, "Wed"
+    THURSDAY = 4, "Thu"
+    FRIDAY = 5, "Fri"
+    SATURDAY = 6, "Sat"
+    SUNDAY = 7, "Sun"
+
+
 class StepKind(models.TextChoices):
     """What one stage of a route does."""
 

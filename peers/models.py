@@ -13,11 +13,13 @@ from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField
 from peers.choices import Cause, StepKind, TokenState
 from peers.defaults import default_codecs, new_password, trunk_codecs
+from peers.schedule_models import Schedule, ScheduleTime
 from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
-    "Number", "Peer", "Step", "Token", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork",
+    "Number", "Peer", "Schedule", "ScheduleTime", "Step", "Token", "Trunk", "TrunkAddress",
+    "TrunkHost", "TrunkNetwork",
 ]  # fmt: skip
 
 
@@ -223,6 +225,15 @@ class Step(models.Model):
         choices=Cause.choices,
         default=Cause.UNAVAILABLE,
         help_text="What the caller is told, if the call is rejected.",
+    )
+    schedule = models.ForeignKey(
+        Schedule,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="steps",
+        verbose_name="hours",
+        help_text="Outside these hours the step is passed over. Blank: at all hours.",
     )
 
     class Meta:

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 
-from ddiweb.form_fields import BoxList
+from ddiweb.form_fields import BoxList, limit
 from peers import rules
 from peers.choices import StepKind
 from peers.forms import PhoneNumberField
-from peers.models import Number, Peer, Step, Trunk
+from peers.models import Number, Peer, Schedule, Step, Trunk
 
 
 class NumberForm(forms.ModelForm):
@@ -65,7 +65,7 @@ class StepForm(forms.ModelForm):
 
     class Meta:
         model = Step
-        fields = ("kind", "timeout", "cause")
+        fields = ("kind", "timeout", "cause", "schedule")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,7 +102,11 @@ class StepFormSet(forms.BaseInlineFormSet):
         if any(form.errors for form in self.forms) or not self.instance.trunk_id:
             return
         drafts = [
-            rules.StepDraft(form.cleaned_data["kind"], list(form.cleaned_data.get("peers", [])))
+            rules.StepDraft(
+                form.cleaned_data["kind"],
+                list(form.cleaned_data.get("peers", [])),
+                form.cleaned_data.get("schedule"),
+            )
             for form in forms_in_order
         ]
         rules.route_is_whole(
@@ -135,11 +139,12 @@ class StepFormSet(forms.BaseInlineFormSet):
 
 
 def offer_peers(form: type[forms.ModelForm], number: Number | None) -> None:
-    """Offer the peers that may ring: those of the number's node, or all for a new number."""
+    """Offer the peers and hours of the number's node, or all for a new number."""
     field = form.base_fields["peers"]
     peers = Peer.objects.select_related("node")
     if number is not None:
         peers = peers.filter(node_id=number.trunk.node_id)
+        limit(form.base_fields["schedule"], Schedule.objects.filter(node_id=number.trunk.node_id))
     if isinstance(field, PeerChoices):
         field.queryset = peers
         nodes = peers.order_by("node_id").values_list("node_id", flat=True).distinct()

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from ddiweb.deploy.models import Node
 from firewall.ruleset.types import MAX_NETWORKS
 from peers.choices import StepKind
-from peers.models import Peer, Step, Trunk, TrunkNetwork
+from peers.models import Peer, Schedule, Step, Trunk, TrunkNetwork
 from peers.realtime.facts import TARGETS_MAX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -87,13 +87,14 @@ class StepDraft:
 
     kind: str
     peers: Sequence[Peer] = ()
+    schedule: Schedule | None = None
 
 
 def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -> None:
     """Refuse a route that could not be followed. Raises ValidationError.
 
-    An enabled number has a step; a ring step rings peers of the number's own node; nothing comes
-    after a rejection.
+    An enabled number has a step; a ring step rings peers of the number's own node; hours are those
+    of its node; nothing comes after a rejection at all hours.
     """
     if enabled and not steps:
         raise ValidationError(
@@ -106,7 +107,13 @@ def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -
             code="too_many_steps",
         )
     for position, step in enumerate(steps, start=1):
-        if step.kind == StepKind.REJECT and position < len(steps):
+        if step.schedule and step.schedule.node_id != node_id:
+            raise ValidationError(
+                f"Step {position} has the hours “{step.schedule}” of another node: choose hours of "
+                "the number's own node.",
+                code="schedule_of_another_node",
+            )
+        if step.kind == StepKind.REJECT and not step.schedule and position < len(steps):
             raise ValidationError(
                 f"Step {position} rejects the call, so the steps after it are never reached: "
                 "put it last.",

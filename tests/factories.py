@@ -4,7 +4,7 @@ import itertools
 
 from ddiweb.deploy.models import Node
 from firewall.models import ManagementNetwork
-from peers.models import Number, Peer, Step, Trunk, TrunkHost, TrunkNetwork
+from peers.models import Number, Peer, Schedule, ScheduleTime, Step, Trunk, TrunkHost, TrunkNetwork
 
 _count = itertools.count(1)
 
@@ -38,6 +38,13 @@ def number(on: Trunk, e164: str, *ring: Peer, **fields: object) -> Number:
     made = Number.objects.create(trunk=on, e164=e164, **fields)
     if ring:
         Step.objects.create(number=made, position=1, kind="ring").peers.set(ring)
+    return made
+
+
+def schedule(on: Node, *lines: dict[str, object], **fields: object) -> Schedule:
+    made = Schedule.objects.create(**{"node": on, "name": f"Hours {next(_count)}"} | fields)
+    for line in lines:
+        ScheduleTime.objects.create(schedule=made, **line)
     return made
 
 

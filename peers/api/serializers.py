@@ -13,7 +13,7 @@ from ddiweb.deploy.models import Node
 from peers import rules
 from peers.api import hosts
 from peers.choices import Cause, Codec, StepKind
-from peers.models import Number, Peer, Step, Trunk, TrunkNetwork
+from peers.models import Number, Peer, Schedule, Step, Trunk, TrunkNetwork
 
 User = get_user_model()
 
@@ -167,6 +167,13 @@ class StepSerializer(Item):
         default=Cause.UNAVAILABLE,
         help_text="What the caller of a rejected call is told.",
     )
+    schedule = serializers.PrimaryKeyRelatedField(
+        required=False,
+        default=None,
+        allow_null=True,
+        queryset=Schedule.objects.select_related("node"),
+        help_text="Outside these hours the step is passed over. null: at all hours.",
+    )
 
 
 class NumberSerializer(ResourceSerializer):
@@ -220,11 +227,14 @@ class NumberSerializer(ResourceSerializer):
 
     def _route(self, attrs: Attrs) -> list[rules.StepDraft]:
         if "steps" in attrs:
-            return [rules.StepDraft(one["kind"], list(one["peers"])) for one in attrs["steps"]]
+            return [
+                rules.StepDraft(one["kind"], list(one["peers"]), one["schedule"])
+                for one in attrs["steps"]
+            ]
         if self.instance is None:
             return []
-        stored = self.instance.steps.prefetch_related("peers__node")
-        return [rules.StepDraft(one.kind, list(one.peers.all())) for one in stored]
+        stored = self.instance.steps.select_related("schedule").prefetch_related("peers__node")
+        return [rules.StepDraft(one.kind, list(one.peers.all()), one.schedule) for one in stored]
 
     def store_nested(self, instance: Number, named: Attrs) -> None:
         """Replace the number's route."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from peers.realtime import text
+from peers.realtime.hours import ScheduleFacts
 from peers.realtime.text import between, display_text, matches, refuse, row_text
 
 KEY = re.compile(r"\A[a-z0-9_]{1,40}\Z")
@@ -144,13 +145,17 @@ class PeerFacts:
 
 @dataclass(frozen=True)
 class StepFacts:
-    """One stage of a number's route. ``targets`` are peer keys; ``timeout`` is in seconds."""
+    """One stage of a number's route. ``targets`` are peer keys; ``timeout`` is in seconds.
+
+    ``schedule`` is the key of the hours at which it is taken; empty: at all hours.
+    """
 
     position: int
     kind: Kind
     targets: tuple[str, ...] = ()
     timeout: int = 30
     cause: Cause = "unavailable"
+    schedule: str = ""
 
     def __post_init__(self) -> None:
         between("step.position", self.position, 0, 32767)
@@ -159,6 +164,8 @@ class StepFacts:
         if self.cause not in CAUSES:
             raise refuse("step.cause", "is unknown", f"choose of {', '.join(CAUSES)}")
         between("step.timeout", self.timeout, 1, 600)
+        if self.schedule:
+            matches("step.schedule", KEY, self.schedule, "name a schedule by its key")
         for target in self.targets:
             matches("step.targets", KEY, target, "name peers by their keys")
         _unique("step.targets", self.targets)
@@ -192,8 +199,10 @@ class Snapshot:
     trunks: tuple[TrunkFacts, ...] = ()
     peers: tuple[PeerFacts, ...] = ()
     numbers: tuple[NumberFacts, ...] = ()
+    schedules: tuple[ScheduleFacts, ...] = ()
 
     def __post_init__(self) -> None:
+        _unique("schedules", (schedule.key for schedule in self.schedules))
         _unique("trunks", (trunk.key for trunk in self.trunks))
         _unique("peers", (peer.key for peer in self.peers))
         _unique("endpoints", [*(t.key for t in self.trunks), *(p.username for p in self.peers)])

@@ -8,7 +8,7 @@ import functools
 import hashlib
 from collections.abc import Iterator
 
-from peers.realtime import schema, text
+from peers.realtime import hours, schema, text
 from peers.realtime.facts import NumberFacts, PeerFacts, Snapshot, StepFacts, TrunkFacts
 from peers.realtime.rows import Row, Rows, row
 from peers.realtime.text import refuse
@@ -34,11 +34,18 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
     for peer in snapshot.peers:
         if peer.enabled:
             yield from _peer(peer, snapshot.node.realm)
+    for schedule in snapshot.schedules:
+        yield from hours.rows(schedule)
     known = {peer.key: peer for peer in snapshot.peers}
+    schedules = {schedule.key for schedule in snapshot.schedules}
     trunks = {trunk.key for trunk in snapshot.trunks}
     for number in snapshot.numbers:
         if number.trunk_key not in trunks:
             raise refuse(f"number {number.key}", "names an unknown trunk", "choose another")
+        for step in number.steps:
+            if step.schedule and step.schedule not in schedules:
+                where = f"number {number.key} step {step.position}"
+                raise refuse(where, "names an unknown schedule", "choose another")
         yield from _number(number, known)
 
 
@@ -168,5 +175,6 @@ def _step(key: str, number: NumberFacts, step: StepFacts, peers: dict[str, PeerF
         kind=step.kind,
         target=TARGET_SEPARATOR.join(usernames),
         timeout=str(step.timeout),
+        schedule=step.schedule,
         cause=step.cause,
     )

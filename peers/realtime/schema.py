@@ -118,12 +118,26 @@ STEPS = Table(
         Column("kind", "reject"),
         Column("target"),
         Column("timeout", "30"),
-        Column("times", "*,*,*,*"),
+        Column("schedule"),
         Column("cause", "unavailable"),
     ),
 )
+SCHEDULES = Table("ddi_schedules", (Column("zone", "UTC"),))
+TIMES = Table(
+    "ddi_times",
+    (
+        Column("open", "no"),
+        Column("days", "1234567"),
+        Column("begin", "0000"),
+        Column("finish", "2400"),
+        Column("first"),
+        Column("last"),
+    ),
+)
 
-TABLES = (ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS)
+TABLES = (
+    ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS, SCHEDULES, TIMES,
+)  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 #: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.
 FENCE = Table("ddi_fence", (Column("value", "0"),))

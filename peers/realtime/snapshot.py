@@ -8,7 +8,7 @@ from django.db.models import Prefetch
 
 from ddiweb.deploy.models import Node
 from peers.choices import TokenState
-from peers.models import Number, Peer, Step, Token, Trunk
+from peers.models import Number, Peer, Schedule, Step, Token, Trunk
 from peers.realtime.facts import (
     NodeFacts,
     NumberFacts,
@@ -17,6 +17,7 @@ from peers.realtime.facts import (
     StepFacts,
     TrunkFacts,
 )
+from peers.realtime.hours import ScheduleFacts
 from peers.vendor_addresses import networks_of
 
 
@@ -54,13 +55,18 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 _peer(peer, node.realm) for peer in Peer.objects.filter(node=node).order_by("pk")
             ),
             numbers=tuple(map(_number, _numbers(node))),
+            schedules=tuple(
+                _schedule(one)
+                for one in Schedule.objects.filter(node=node).prefetch_related("times")
+            ),
         )
         return snapshot, _cuts(node)
 
 
 def _numbers(node: Node) -> "list[Number]":
     rows = Number.objects.filter(trunk__node=node, trunk__enabled=True, enabled=True)
-    steps = Prefetch("steps", Step.objects.order_by("position").prefetch_related("peers"))
+    ordered = Step.objects.order_by("position").select_related("schedule")
+    steps = Prefetch("steps", ordered.prefetch_related("peers"))
     return list(rows.select_related("trunk").prefetch_related(steps).order_by("pk"))
 
 
@@ -110,7 +116,13 @@ def _step(step: Step) -> StepFacts:
         targets=tuple(sorted(peer.key for peer in step.peers.all())),
         timeout=step.timeout,
         cause=step.cause,  # type: ignore[arg-type]
+        schedule=step.schedule.key if step.schedule else "",
     )
+
+
+def _schedule(schedule: Schedule) -> ScheduleFacts:
+    times = tuple(line.facts() for line in schedule.times.all())
+    return ScheduleFacts(schedule.key, schedule.zone, times)
 
 
 def _cuts(node: Node) -> tuple[ContactCut, ...]:

@@ -37,6 +37,7 @@ PAGES = [
     "/", "/peers/peer/", "/peers/peer/add/", "/peers/peer/1/change/", "/peers/peer/1/delete/",
     "/peers/peer/1/history/", "/peers/trunk/", "/peers/trunk/add/", "/peers/trunk/1/change/",
     "/peers/number/", "/peers/number/add/", "/peers/number/1/change/", "/peers/token/",
+    "/peers/schedule/", "/peers/schedule/add/",
     "/peers/token/1/change/", "/deploy/node/", "/deploy/node/add/", "/deploy/node/1/change/",
     "/deploy/node/1/plan/", "/deploy/deployment/", "/deploy/deployment/LAST/change/",
     "/firewall/managementnetwork/", "/firewall/managementnetwork/1/change/", "/live/contact/",

@@ -30,6 +30,7 @@ FIELDS: dict[str, dict[str, bool]] = {
     "trunks": {"name": True, "host": True, "username": True, "password": True},
     "numbers": {"e164": True, "label": True},
     "peers": {"name": True, "username": True, "password": True},
+    "schedules": {"name": False, "zone": True},
     "management-networks": {"cidr": True, "note": False},
 }
 CASES = [
@@ -64,6 +65,8 @@ def _row(resource: str, node: Node) -> tuple[str, models.Model]:
             row = factories.number(factories.trunk(node), "+442079460100", factories.peer(node))
         case "peers":
             row = factories.peer(node)
+        case "schedules":
+            row = factories.schedule(node)
         case _:
             row = factories.management(node, "198.51.100.0/28")
     return f"{V1}{resource}/{row.pk}/", row

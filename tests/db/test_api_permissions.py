@@ -52,6 +52,7 @@ def urls() -> dict[str, str]:
         "nodes": "london",
         "trunks": trunk.pk,
         "numbers": number.pk,
+        "schedules": factories.schedule(node).pk,
         "peers": peer.pk,
         "tokens": token.pk,
         "management-networks": factories.management(node, "198.51.100.0/28").pk,
@@ -164,7 +165,9 @@ def test_an_action_needs_its_own_permission_and_no_other(
     assert client(user(only=(needed,))).post(urls[route], {}).status_code in {200, 202}
 
 
-@pytest.mark.parametrize("name", ["trunks", "numbers", "peers", "management-networks", "nodes"])
+@pytest.mark.parametrize(
+    "name", ["trunks", "numbers", "schedules", "peers", "management-networks", "nodes"]
+)
 @pytest.mark.parametrize("verb", ["post", "patch", "delete"])
 def test_a_write_needs_its_own_permission(urls: dict[str, str], name: str, verb: str) -> None:
     url = urls[f"{name}-list"] if verb == "post" else urls[f"{name}-detail"]

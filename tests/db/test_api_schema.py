@@ -128,6 +128,7 @@ def _grow(node: Node, count: int) -> None:
         trunk = factories.trunk(node, f"198.51.100.{serial}/32")
         factories.number(trunk, f"+4420794601{serial:02}", *peers)
         factories.management(node, f"192.0.2.{serial}/32")
+        factories.schedule(node, {}, {"first_date": "2026-12-25"})
         Contact.objects.create(node=node, endpoint=f"e{serial}", uri="sip:a@b", seen_at=now)
         Call.objects.create(node=node, unique_id=str(serial), started_at=now)
         SecurityEvent.objects.create(node=node, at=now, kind="x")
@@ -140,8 +141,8 @@ def _grow(node: Node, count: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["nodes", "trunks", "numbers", "peers", "tokens", "management-networks", "deployments",
-     "contacts", "calls", "security-events", "status"],
+    ["nodes", "trunks", "numbers", "schedules", "peers", "tokens", "management-networks",
+     "deployments", "contacts", "calls", "security-events", "status"],
 )  # fmt: skip
 def test_a_list_costs_the_same_queries_however_long(api: APIClient, name: str) -> None:
     node = factories.node()
