@@ -120,6 +120,7 @@ class TrunkAdmin(DeployingAdmin):
                 "without a registration; then only the networks below matter.",
             },
         ),
+        ("Calls", {"fields": ("channels_max", "ddi_header", "country"), "classes": ("collapse",)}),
         ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
         ("Names", {"fields": ("private_allowed",), "classes": ("collapse",)}),
     )

@@ -12,6 +12,13 @@ class Codec(models.TextChoices):
     ULAW = "ulaw", "G.711 µ-law (North America)"
 
 
+class DdiHeader(models.TextChoices):
+    """Where a vendor writes the number that was called."""
+
+    REQUEST = "request", "Request URI (most vendors)"
+    TO = "to", "To header (some that one registers with)"
+
+
 class HostKind(models.TextChoices):
     """What is asked of DNS about a vendor's name."""
 

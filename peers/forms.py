@@ -56,7 +56,7 @@ class TrunkForm(SipAccountForm):
         model = Trunk
         fields = (
             "node", "name", "enabled", "register", "host", "port", "username", "password",
-            "codecs", "qualify", "private_allowed",
+            "codecs", "qualify", "ddi_header", "country", "channels_max", "private_allowed",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:

@@ -82,6 +82,9 @@ def _trunk(trunk: Trunk, networks: tuple[str, ...]) -> TrunkFacts:
         outbound_host=trunk.host,
         codecs=tuple(trunk.codecs),
         qualify=trunk.qualify and bool(trunk.host),
+        did_header=trunk.ddi_header,  # type: ignore[arg-type]  # the database holds no other (CHECK)
+        country=trunk.country,
+        channels_max=trunk.channels_max,
     )
 
 

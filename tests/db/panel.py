@@ -93,6 +93,7 @@ def trunk_form(node: Node, *rows: tuple[int | None, str], **over: Any) -> dict[s
     return {
         "node": node.pk, "name": "Vendor", "enabled": "on", "host": "", "port": "5060",
         "username": "", "password": "", "codecs": ["alaw", "ulaw"], "qualify": "on",
+        "ddi_header": "request", "country": "", "channels_max": "0",
     } | networks(*rows) | hosts() | over  # fmt: skip
 
 

@@ -27,7 +27,7 @@ ASTERISK = {
 #: Resource → text field → whether the value reaches Asterisk, AMI or the kernel.
 FIELDS: dict[str, dict[str, bool]] = {
     "nodes": {"name": False, "realm": True, "public_ipv4": True, "public_ipv6": True},
-    "trunks": {"name": True, "host": True, "username": True, "password": True},
+    "trunks": {"name": True, "host": True, "username": True, "password": True, "country": True},
     "numbers": {"e164": True, "label": True},
     "peers": {"name": True, "username": True, "password": True},
     "schedules": {"name": False, "zone": True},

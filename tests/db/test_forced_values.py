@@ -33,6 +33,7 @@ PLACES = [
     (Trunk, "host"),
     (Trunk, "username"),
     (Trunk, "password"),
+    (Trunk, "country"),
     (TrunkNetwork, "cidr"),
     (TrunkHost, "name"),
     (TrunkAddress, "address"),
