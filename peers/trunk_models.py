@@ -65,7 +65,7 @@ class Trunk(models.Model):
     )
     country = models.CharField(
         "country code",
-        max_length=3,
+        max_length=16,
         blank=True,
         validators=[validators.Pattern(r"[1-9][0-9]{0,2}", "write digits only, such as 44")],
         help_text="For a vendor that sends national numbers: with 44, 020… is taken for +44 20…. "

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='historicaltrunk',
             name='country',
-            field=models.CharField(blank=True, help_text='For a vendor that sends national numbers: with 44, 020… is taken for +44 20…. Blank: numbers come with their country code.', max_length=3, validators=[ddiweb.validators.Pattern('[1-9][0-9]{0,2}', 'write digits only, such as 44')], verbose_name='country code'),
+            field=models.CharField(blank=True, help_text='For a vendor that sends national numbers: with 44, 020… is taken for +44 20…. Blank: numbers come with their country code.', max_length=16, validators=[ddiweb.validators.Pattern('[1-9][0-9]{0,2}', 'write digits only, such as 44')], verbose_name='country code'),
         ),
         migrations.AddField(
             model_name='historicaltrunk',
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='trunk',
             name='country',
-            field=models.CharField(blank=True, help_text='For a vendor that sends national numbers: with 44, 020… is taken for +44 20…. Blank: numbers come with their country code.', max_length=3, validators=[ddiweb.validators.Pattern('[1-9][0-9]{0,2}', 'write digits only, such as 44')], verbose_name='country code'),
+            field=models.CharField(blank=True, help_text='For a vendor that sends national numbers: with 44, 020… is taken for +44 20…. Blank: numbers come with their country code.', max_length=16, validators=[ddiweb.validators.Pattern('[1-9][0-9]{0,2}', 'write digits only, such as 44')], verbose_name='country code'),
         ),
         migrations.AddField(
             model_name='trunk',
