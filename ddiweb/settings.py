@@ -208,6 +208,7 @@ SPECTACULAR_SETTINGS = {
         "StepKind": "peers.choices.StepKind",
         "Cause": "peers.choices.Cause",
         "Codec": "peers.choices.Codec",
+        "Carrier": "peers.choices.Carrier",
         "HostKind": "peers.choices.HostKind",
         "AddressState": "peers.api.hosts.STATES",
     },

@@ -90,8 +90,9 @@ class Pattern:
 #: RFC 3261 allows more in a user part; these are what every app and our renderers carry unescaped.
 #: Small letters only: phones capitalise what is typed, and SIP compares users case by case.
 sip_username = Pattern(
-    r"[a-z0-9_.-]{3,40}",
-    "use 3 to 40 small letters, digits, dots, hyphens or underscores",
+    r"(?!.*ddi-[a-z2-7]{8}-)[a-z0-9_.-]{3,40}",
+    "use 3 to 40 small letters, digits, dots, hyphens or underscores, and nothing like a token "
+    "(ddi-…-)",
 )
 vendor_username = Pattern(
     r"[A-Za-z0-9_.+-]{1,64}",
@@ -109,6 +110,14 @@ hostname = Pattern(
     r"(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
     "write a host name or an IPv4 address, such as sip.example.net",
 )
+
+
+def no_token(value: str) -> None:
+    """Refuse what looks like a token's beginning: whoever knew the name would have half of it."""
+    if re.search(r"ddi-[a-z2-7]{8}-", value):
+        raise ValidationError(
+            "this looks like a phone's token (ddi-…-): choose another name", code="token"
+        )
 
 
 def canonical_network(value: str) -> str:

@@ -48,7 +48,8 @@ enabled=0
 class LinphonePhone:
     """A phone that registers, answers by itself and plays a tone; a context manager.
 
-    ``user_agent`` stands in every request; Linphone adds nothing to it.
+    ``user_agent`` stands in every request; Linphone adds nothing to it. ``contact_parameters``
+    (``x-ddi=…``) are those of its Contact.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class LinphonePhone:
         *,
         user_agent: str = "Linphone-lab",
         tone_hz: int = 700,
+        contact_parameters: str = "",
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9 ._/-]{1,200}", user_agent):
             raise LabError("user agent of Linphone: use plain characters")
@@ -65,6 +67,7 @@ class LinphonePhone:
         self._folder = folder.resolve()
         self._user_agent = user_agent
         self._tone_hz = tone_hz
+        self._contact_parameters = contact_parameters
         self._process: Process | None = None
         self._buffer = ""
 
@@ -92,7 +95,11 @@ class LinphonePhone:
         for word in (user, password, server):
             if not re.fullmatch(r"[!-~]{1,128}", word):
                 raise LabError("Linphone takes words without blanks only")
-        answer = self._do(f"register sip:{user}@{server} sip:{server} {password}")
+        account = f"register sip:{user}@{server} sip:{server} {password}"
+        if self._contact_parameters:
+            # user id and realm are left to the daemon
+            account += f" NULL NULL {self._contact_parameters}"
+        answer = self._do(account)
         found = re.search(r"^Id: (\d+)$", answer, re.MULTILINE)
         if not found:
             raise LabError(f"Linphone does not register: {answer.strip()}")

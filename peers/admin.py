@@ -61,7 +61,7 @@ class PeerAdmin(DeployingAdmin):
     change_form_template = "admin/peers/peer/change_form.html"
     fieldsets = (
         (None, {"fields": ("node", "name", "owner", "enabled")}),
-        ("Account", {"fields": ("username", "password", "fresh_password")}),
+        ("Account", {"fields": ("username", "password", "fresh_password", "carrier")}),
         ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
     )
 
@@ -76,7 +76,7 @@ class PeerAdmin(DeployingAdmin):
         sets = super().get_fieldsets(request, obj)
         if obj is not None:
             return sets
-        account = {"fields": ("username", "password")}
+        account = {"fields": ("username", "password", "carrier")}
         return [(name, account if name == "Account" else options) for name, options in sets]
 
     @admin.display(description="phone", ordering="here")

@@ -38,6 +38,14 @@ class Weekday(models.IntegerChoices):
     SUNDAY = 7, "Sun"
 
 
+class Carrier(models.TextChoices):
+    """Where a phone's app has room for the token."""
+
+    USER_AGENT = "user_agent", "User-Agent (device name)"
+    CONTACT = "contact", "Parameter of the Contact"
+    USERNAME = "username", "SIP username: fits every app"
+
+
 class StepKind(models.TextChoices):
     """What one stage of a route does."""
 

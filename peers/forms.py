@@ -164,7 +164,7 @@ class PeerForm(SipAccountForm):
 
     class Meta:
         model = Peer
-        fields = ("node", "name", "owner", "username", "password", "enabled", "codecs")
+        fields = ("node", "name", "owner", "username", "password", "carrier", "enabled", "codecs")
 
     def clean(self) -> dict[str, Any]:
         """A fresh password takes the place of whatever was there."""

@@ -11,9 +11,10 @@ from simple_history.models import HistoricalRecords
 from ddiweb import validators
 from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField
-from peers.choices import Cause, StepKind, TokenState
+from peers.choices import Carrier, Cause, StepKind
 from peers.defaults import default_codecs, new_password
 from peers.schedule_models import Schedule, ScheduleTime
+from peers.token_models import Token
 from peers.trunk_models import Trunk
 from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
@@ -57,6 +58,14 @@ class Peer(models.Model):
             )
         ],
     )
+    carrier = models.CharField(
+        "token is carried by",
+        max_length=10,
+        choices=Carrier.choices,
+        default=Carrier.USER_AGENT,
+        help_text="Where the app has room for the token. As SIP username, the phone signs in with "
+        "the token in place of the username above. After a change the phone must be set up anew.",
+    )
     enabled = models.BooleanField(
         default=True, help_text="Off: the phone is cut off at once, its settings are kept."
     )
@@ -79,6 +88,13 @@ class Peer(models.Model):
                 name="peer_username_is_free",
                 violation_error_message="A username like trunk_1, peer_1 or anonymous is taken.",
             ),
+            models.CheckConstraint(
+                # A name with a token in it would let in whoever knows the name.
+                condition=~Q(username__regex=r"ddi-[a-z2-7]{8}-"),
+                name="peer_username_is_no_token",
+                violation_error_message="A username with ddi-…- in it looks like a token.",
+            ),
+            models.CheckConstraint(condition=Q(carrier__in=Carrier.values), name="peer_carrier"),
         ]
 
     def __str__(self) -> str:
@@ -181,50 +197,3 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}, {self.get_kind_display().lower()}"
-
-
-class Token(models.Model):
-    """The secret string that lets a peer's packets through.
-
-    ``issued`` (accepted, not seen yet) → ``current`` (seen) → ``retiring`` (a newer one is
-    current; accepted until its grace ends) → ``revoked`` (its flows are cut). A compromise goes
-    to ``revoked`` at once. A revoked token outlives its peer until its flows are proved cut.
-    """
-
-    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="tokens")
-    peer = models.ForeignKey(
-        Peer, null=True, blank=True, on_delete=models.SET_NULL, related_name="tokens"
-    )
-    mark = models.PositiveIntegerField(help_text="Low 20 bits of the kernel's connection mark.")
-    value = EncryptedTextField(blank=True)
-    digest = models.CharField(max_length=64, unique=True)
-    hint = models.CharField(max_length=24)
-    state = models.CharField(max_length=10, choices=TokenState.choices, default=TokenState.ISSUED)
-    issued_at = models.DateTimeField(auto_now_add=True)
-    seen_at = models.DateTimeField(null=True, blank=True)
-    grace_until = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    cut_at = models.DateTimeField(null=True, blank=True)
-    cut_generation = models.PositiveBigIntegerField(null=True, blank=True)
-    reason = models.CharField(max_length=120, blank=True)
-
-    class Meta:
-        ordering: ClassVar = ["-id"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["node", "mark"], name="mark_once_a_node"),
-            models.CheckConstraint(
-                condition=Q(mark__gte=1, mark__lt=2**20), name="mark_fits_the_connmark"
-            ),
-            models.CheckConstraint(condition=Q(state__in=TokenState.values), name="token_state"),
-            models.CheckConstraint(
-                condition=Q(peer__isnull=False) | Q(state="revoked"),
-                name="token_without_peer_is_revoked",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state="revoked") | Q(revoked_at__isnull=False),
-                name="revoked_token_says_when",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.hint

@@ -4,7 +4,7 @@ Which app can carry the token, and where, was read from the apps or tried with t
 an app that is not here has no known place for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ddiweb.live.models import Contact
-from peers.choices import LIVE_TOKEN_STATES, TokenState
+from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState
 from peers.models import Peer, Token
 
 
@@ -44,6 +44,7 @@ class Account:
     username: str
     password: str
     token: str
+    carrier: str = Carrier.USER_AGENT
 
     @property
     def address(self) -> str:
@@ -59,76 +60,96 @@ class Account:
 
 def account(peer: Peer, token: Token | None) -> Account:
     """The account of ``peer`` with its newest token (empty if it has no live one)."""
-    node = peer.node
+    node, value = peer.node, token.value if token else ""
     return Account(
         server=node.public_ipv4 or node.public_ipv6 or "(the node has no public address yet)",
         port=node.sip_port,
-        username=peer.username,
+        username=value if peer.carrier == Carrier.USERNAME else peer.username,
         password=peer.password,
-        token=token.value if token else "",
+        token=value,
+        carrier=peer.carrier,
     )
 
 
 def _common(acc: Account) -> tuple[Line, ...]:
+    by_name = acc.carrier == Carrier.USERNAME
     return (
-        Line("Username", acc.username),
+        Line("Username: the token" if by_name else "Username", acc.username, secret=by_name),
         Line("Password", acc.password, secret=True),
         Line("Domain / server", acc.address),
         Line("Transport", "UDP"),
     )
 
 
+@dataclass(frozen=True)
+class _App:
+    """An app: for each carrier that it has room for, the place and what stands there."""
+
+    key: str
+    name: str
+    places: Mapping[str, tuple[str, str]]
+    notes: tuple[str, ...] = ()
+
+
+_APPS = (
+    _App(
+        "linphone-android",
+        "Linphone on Android",
+        {Carrier.USER_AGENT: ("Settings > Advanced > Device name", "{}")},
+        (
+            "Linphone sends the device name within its User-Agent.",
+            "Choose “Third-party SIP account” at the first start.",
+        ),
+    ),
+    _App(
+        "linphone-desktop",
+        "Linphone on a computer",
+        {
+            Carrier.USER_AGENT: ("linphonerc, section [ui]", "device_name={}"),
+            Carrier.CONTACT: ("linphonerc, section [proxy_0]", "contact_parameters=x-ddi={}"),
+        },
+        ("Close Linphone before you edit its configuration file.",),
+    ),
+    _App(
+        "linphone-ios",
+        "Linphone on iPhone",
+        {Carrier.CONTACT: ("Configuration, section [proxy_0]", "contact_parameters=x-ddi={}")},
+        ("It has no field for this: it must be given by a remote configuration file.",),
+    ),
+    _App("baresip", "baresip on Android", {Carrier.USER_AGENT: ("Settings > User Agent", "{}")}),
+    _App(
+        "microsip",
+        "MicroSIP on Windows",
+        {Carrier.USER_AGENT: ("microsip.ini, section [Settings]", "userAgent={}")},
+        ("Close MicroSIP before you edit its file.",),
+    ),
+    _App(
+        "other",
+        "Another app or a desk phone",
+        {
+            Carrier.USER_AGENT: ("User-Agent", "{}"),
+            Carrier.CONTACT: ("A parameter of the Contact", "x-ddi={}"),
+        },
+        (
+            "Zoiper, Sipnetic, GS Wave and Telephone (Mac) have no such place: choose “SIP "
+            "username” as carrier on the page of the peer.",
+        ),
+    ),
+)
+_BY_NAME = "The username is the token: copy it whole. A rotation gives the phone a new username."
+
+
 def families(acc: Account) -> tuple[Family, ...]:
-    """Every app family that can carry the token, with what to type."""
-    common = _common(acc)
-    linphone_note = "Linphone sends the device name within its User-Agent."
-    return (
-        Family(
-            "linphone-android",
-            "Linphone on Android",
-            (*common, Line("Settings > Advanced > Device name", acc.token, secret=True)),
-            (linphone_note, "Choose “Third-party SIP account” at the first start."),
-        ),
-        Family(
-            "linphone-desktop",
-            "Linphone on a computer",
-            (*common, Line("linphonerc, section [ui]", f"device_name={acc.token}", secret=True)),
-            (linphone_note, "Close Linphone before you edit its configuration file."),
-        ),
-        Family(
-            "linphone-ios",
-            "Linphone on iPhone",
-            (
-                *common,
-                Line(
-                    "Configuration, section [proxy_0]",
-                    f"contact_parameters=x-ddi={acc.token}",
-                    secret=True,
-                ),
-            ),
-            ("It has no field for this: it must be given by a remote configuration file.",),
-        ),
-        Family(
-            "baresip",
-            "baresip on Android",
-            (*common, Line("Settings > User Agent", acc.token, secret=True)),
-        ),
-        Family(
-            "microsip",
-            "MicroSIP on Windows",
-            (*common, Line("microsip.ini, section [Settings]", f"userAgent={acc.token}", True)),
-            ("Close MicroSIP before you edit its file.",),
-        ),
-        Family(
-            "other",
-            "Another app or a desk phone",
-            (*common, Line("User-Agent, or a Contact parameter", acc.token, secret=True)),
-            (
-                "Any app will do that lets you set the User-Agent or a parameter of the Contact.",
-                "No such place was found in Zoiper, Sipnetic, GS Wave and Telephone (Mac).",
-            ),
-        ),
-    )
+    """Every app family that can carry the token where this account has it, with what to type."""
+    made = []
+    for app in _APPS:
+        if acc.carrier == Carrier.USERNAME:
+            made.append(Family(app.key, app.name, _common(acc), (_BY_NAME,)))
+        elif acc.carrier in app.places:
+            label, form = app.places[acc.carrier]
+            line = Line(label, form.format(acc.token), secret=True)
+            made.append(Family(app.key, app.name, (*_common(acc), line), app.notes))
+    return tuple(made)
 
 
 @dataclass(frozen=True)

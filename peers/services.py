@@ -18,6 +18,7 @@ from django.utils import timezone
 from ddiweb import clock
 from ddiweb.deploy.models import BASE32, Node
 from ddiweb.deploy.services import User, request_deployment
+from ddiweb.redact import redacted
 from peers.choices import LIVE_TOKEN_STATES, TokenState
 from peers.models import Peer, Token
 
@@ -34,12 +35,6 @@ class TokenError(ValidationError):
 def token_digest(value: str) -> str:
     """Key of a token's value for uniqueness, useless without the panel's secret key."""
     return hmac.new(settings.SECRET_KEY.encode(), value.encode(), hashlib.sha256).hexdigest()
-
-
-def redacted(value: str) -> str:
-    """Return the first 4 characters of a token's secret part, fit for a screen or a log."""
-    head, _, tail = value.rpartition("-")
-    return f"{head}-{tail[:4]}…"
 
 
 def issue_token(peer: Peer, reason: str = "") -> Token:

@@ -11,13 +11,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ddiweb.api.fields import redacted
 from ddiweb.api.filters import NodeFilter
 from ddiweb.api.serializers import Deployed, Nothing, ResourceSerializer
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.services import request_deployment
 from ddiweb.deploy.states import State
+from ddiweb.redact import redacted
 
 #: The states of a deployment as choices.
 STATES = [(one.value, one.value) for one in State]

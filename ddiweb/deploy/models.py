@@ -48,7 +48,7 @@ class Node(FirewallOptions):
         "SIP realm",
         max_length=63,
         default="ddiweb",
-        validators=[validators.hostname],
+        validators=[validators.hostname, validators.no_token],
         help_text="Part of every stored password hash: choose it once, before the first peer.",
     )
     public_ipv4 = models.GenericIPAddressField(

@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from ddiweb.deploy.models import Node
 from ddiweb.live.models import Call, Contact, SecurityEvent
+from ddiweb.redact import TOKEN, redacted
 from peers import services
 from peers.models import Peer, Token
 from peers.realtime.contacts import Contact as SeenContact
 from peers.realtime.events import CallRecord, Incident
 
-_TOKEN = re.compile(r"ddi-[a-z2-7]{8}-[a-z2-7]{26}")
 _HOST = re.compile(r"\Asips?:(?:[^@]*@)?(\[[0-9a-fA-F:.]+\]|[^:;>]+)(?::([0-9]{1,5}))?")
 #: A contact is written again at least this often (seconds), so that "seen" stays true.
 REFRESH = 30
@@ -22,8 +22,7 @@ REFRESH = 30
 
 def plain(text: str, length: int) -> str:
     """``text`` without what is not printable, cut to ``length``; tokens are redacted."""
-    shown = _TOKEN.sub(lambda found: services.redacted(found.group()), text)
-    return "".join(c for c in shown if c.isprintable())[:length]
+    return "".join(c for c in redacted(text) if c.isprintable())[:length]
 
 
 def address_of(uri: str) -> str:
@@ -44,7 +43,7 @@ def contacts(node: Node, seen: Iterable[SeenContact]) -> int:
     known = {(row.endpoint, row.uri): row for row in Contact.objects.filter(node=node)}
     tokens = 0
     for contact in seen:
-        endpoint = keys.get(contact.aor, plain(contact.aor, 64))
+        endpoint = _key(node, keys, contact.aor)
         row = known.pop((endpoint, plain(contact.uri, 512)), None)
         _contact(node, endpoint, contact, row, now)
         tokens += _token(node, contact, now)
@@ -55,6 +54,14 @@ def contacts(node: Node, seen: Iterable[SeenContact]) -> int:
 def _keys(node: Node) -> dict[str, str]:
     """Username → key: Asterisk knows a phone by its username, which may change."""
     return {peer.username: peer.key for peer in Peer.objects.filter(node=node).only("username")}
+
+
+def _key(node: Node, keys: dict[str, str], name: str) -> str:
+    """The key of the peer that signs in with ``name``: its username, or one of its tokens."""
+    if name in keys or not TOKEN.fullmatch(name):
+        return keys.get(name, plain(name, 64))
+    token = Token.objects.filter(node=node, digest=services.token_digest(name)).first()
+    return f"peer_{token.peer_id}" if token and token.peer_id else plain(name, 64)
 
 
 def _contact(
@@ -82,12 +89,15 @@ def _contact(
 
 def _token(node: Node, seen: SeenContact, now: datetime) -> int:
     found = 0
-    # A token may stand in the User-Agent or in a parameter of the contact itself.
-    for value in set(_TOKEN.findall(f"{seen.user_agent} {seen.uri}")):
-        token = Token.objects.filter(
-            node=node, digest=services.token_digest(value), peer__username=seen.aor
-        ).first()
-        if token is None:
+    # A token may stand in the User-Agent, in a parameter of the contact, or be the account's name.
+    for value in set(TOKEN.findall(f"{seen.user_agent} {seen.uri} {seen.aor}")):
+        token = (
+            Token.objects.filter(node=node, digest=services.token_digest(value))
+            .select_related("peer")
+            .first()
+        )
+        # Another peer's token in its words proves nothing.
+        if token is None or token.peer is None or seen.aor not in (token.peer.username, value):
             continue
         found += 1
         if token.seen_at is None or (now - token.seen_at).total_seconds() > REFRESH:
@@ -97,7 +107,7 @@ def _token(node: Node, seen: SeenContact, now: datetime) -> int:
 
 def call(node: Node, record: CallRecord) -> None:
     """Store one call record; the same record twice is one row."""
-    peer = _keys(node).get(record.peer, plain(record.peer, 64))
+    peer = _key(node, _keys(node), record.peer)
     with transaction.atomic():
         Call.objects.update_or_create(
             node=node,

@@ -271,6 +271,7 @@ class PeerSerializer(ResourceSerializer):
             "owner",
             "username",
             "password",
+            "carrier",
             "enabled",
             "codecs",
             "created_at",

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 from ddiweb.deploy.errors import Refused, Retryable
+from ddiweb.redact import redacted
 from peers.realtime.ami import ActionRefused, AmiClient
 from peers.realtime.contacts import Contact, contacts
 
@@ -102,7 +103,7 @@ def remove_contacts(
     deadline = time.monotonic() + GONE_WITHIN
     while wait and ended and _still_there(client, aor, ended):
         if time.monotonic() > deadline:
-            raise Retryable(f"remove contacts of {aor}: Asterisk has not ended them yet")
+            raise Retryable(f"remove contacts of {redacted(aor)}: Asterisk has not ended them yet")
         time.sleep(0.1)
     return tuple(ended)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ddiweb.redact import redacted
 from peers.realtime import schema
 from peers.realtime.actions import Action, Reload, RemoveContacts
 from peers.realtime.rows import Row, Rows
@@ -65,7 +66,8 @@ class Change:
 
     def lines(self) -> tuple[str, ...]:
         """Return the change for people, a line a row or column, secrets redacted."""
-        return tuple(self._lines())
+        # A name that an account signs in with may be a token.
+        return tuple(map(redacted, self._lines()))
 
     def _lines(self) -> Iterator[str]:
         for row in self.deletes:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ddiweb.redact import redacted
 from peers.realtime import text
 from peers.realtime.hours import ScheduleFacts
 from peers.realtime.text import between, display_text, matches, refuse, row_text
@@ -45,7 +46,7 @@ def _unique(name: str, values: Iterable[str]) -> None:
     seen: set[str] = set()
     for value in values:
         if value in seen:
-            raise refuse(name, f"{value} stands twice", "remove one")
+            raise refuse(name, f"{redacted(value)} stands twice", "remove one")
         seen.add(value)
 
 
@@ -118,11 +119,32 @@ class TrunkFacts:
 
 
 @dataclass(frozen=True)
+class AccountFacts:
+    """A name by which an app signs in, and md5(username:realm:password) (RFC 2617, 3.2.2.2)."""
+
+    username: str
+    digest_ha1_md5: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        matches("peer.username", USERNAME, self.username, "use 3 to 64 letters, digits, . _ -")
+        if self.username.lower() == "anonymous":
+            # res_pjsip_endpoint_identifier_anonymous gives this endpoint to unknown callers.
+            raise refuse("peer.username", "is Asterisk's own word", "choose another")
+        matches("peer.digest_ha1_md5", HA1_MD5, self.digest_ha1_md5, "32 hexadecimal digits")
+
+    def __repr__(self) -> str:
+        """Hide the name too: it may be a token."""
+        return "AccountFacts(…)"
+
+
+@dataclass(frozen=True)
 class PeerFacts:
     """One SIP app on one device. ``key`` is ours; ``username`` is what the app sends.
 
     Asterisk finds an endpoint and its aor by the user of From and To, so both are named by
     ``username``. ``digest_ha1_md5`` is md5(username:realm:password) (RFC 2617, 3.2.2.2).
+    ``token_accounts``: None, or all the names by which it signs in, in place of ``username``: one
+    a live token, where the SIP username carries it.
     """
 
     key: str
@@ -131,16 +153,22 @@ class PeerFacts:
     codecs: tuple[str, ...] = ("alaw", "ulaw")
     display_name: str = ""
     enabled: bool = True
+    token_accounts: tuple[AccountFacts, ...] | None = None
 
     def __post_init__(self) -> None:
         matches("peer.key", KEY, self.key, "use [a-z0-9_]")
-        matches("peer.username", USERNAME, self.username, "use 3 to 64 letters, digits, . _ -")
-        if self.username.lower() == "anonymous":
-            # res_pjsip_endpoint_identifier_anonymous gives this endpoint to unknown callers.
-            raise refuse("peer.username", "is Asterisk's own word", "choose another")
-        matches("peer.digest_ha1_md5", HA1_MD5, self.digest_ha1_md5, "32 hexadecimal digits")
+        AccountFacts(self.username, self.digest_ha1_md5)
         _codecs("peer.codecs", self.codecs)
         display_text("peer.display_name", self.display_name)
+
+    @property
+    def accounts(self) -> tuple[AccountFacts, ...]:
+        """The names by which it signs in, none while it is disabled."""
+        if not self.enabled:
+            return ()
+        if self.token_accounts is not None:
+            return self.token_accounts
+        return (AccountFacts(self.username, self.digest_ha1_md5),)
 
 
 @dataclass(frozen=True)
@@ -205,5 +233,6 @@ class Snapshot:
         _unique("schedules", (schedule.key for schedule in self.schedules))
         _unique("trunks", (trunk.key for trunk in self.trunks))
         _unique("peers", (peer.key for peer in self.peers))
-        _unique("endpoints", [*(t.key for t in self.trunks), *(p.username for p in self.peers)])
+        accounts = [one.username for peer in self.peers for one in peer.accounts]
+        _unique("endpoints", [*(t.key for t in self.trunks), *accounts])
         _unique("numbers", (f"{n.trunk_key}-{n.key}" for n in self.numbers))

@@ -9,7 +9,14 @@ import hashlib
 from collections.abc import Iterator
 
 from peers.realtime import hours, schema, text
-from peers.realtime.facts import NumberFacts, PeerFacts, Snapshot, StepFacts, TrunkFacts
+from peers.realtime.facts import (
+    AccountFacts,
+    NumberFacts,
+    PeerFacts,
+    Snapshot,
+    StepFacts,
+    TrunkFacts,
+)
 from peers.realtime.rows import Row, Rows, row
 from peers.realtime.text import refuse
 
@@ -32,8 +39,8 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
     for trunk in snapshot.trunks:
         yield from _trunk(trunk)
     for peer in snapshot.peers:
-        if peer.enabled:
-            yield from _peer(peer, snapshot.node.realm)
+        for account in peer.accounts:
+            yield from _account(account, peer, snapshot.node.realm)
     for schedule in snapshot.schedules:
         yield from hours.rows(schedule)
     known = {peer.key: peer for peer in snapshot.peers}
@@ -119,14 +126,14 @@ def _fingerprint(key: str, username: str, password: str) -> str:
     return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=4).hex()
 
 
-def _peer(peer: PeerFacts, realm: str) -> Iterator[Row]:
+def _account(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row]:
     yield row(
         schema.ENDPOINTS,
-        peer.username,
+        account.username,
         context="from-peer",
         identify_by="username,auth_username",
-        aors=peer.username,
-        auth=peer.username,
+        aors=account.username,
+        auth=account.username,
         allow=",".join(peer.codecs),
         accountcode=peer.key,
         # Behind NAT: answer to where packets come from, for SIP and for RTP.
@@ -138,14 +145,14 @@ def _peer(peer: PeerFacts, realm: str) -> Iterator[Row]:
     )
     yield row(
         schema.AUTHS,
-        peer.username,
-        username=peer.username,
+        account.username,
+        username=account.username,
         realm=realm,
-        password_digest=f"MD5:{peer.digest_ha1_md5}",
+        password_digest=f"MD5:{account.digest_ha1_md5}",
     )
     yield row(
         schema.AORS,
-        peer.username,
+        account.username,
         max_contacts="1",
         # Without it a phone that comes from a new network gets 403 until the old one expires.
         remove_existing="yes",
@@ -168,7 +175,7 @@ def _step(key: str, number: NumberFacts, step: StepFacts, peers: dict[str, PeerF
             raise refuse(
                 f"number {number.key} step {step.position}", "rings an unknown peer", "remove it"
             )
-    usernames = [peers[target].username for target in step.targets if peers[target].enabled]
+    usernames = [one.username for target in step.targets for one in peers[target].accounts]
     return row(
         schema.STEPS,
         key,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ddiweb.deploy.errors import Refused
+from ddiweb.redact import redacted
 from peers.realtime import schema
 from peers.realtime.text import row_text
 
@@ -33,7 +34,7 @@ class Row:
 
     def __repr__(self) -> str:
         """Name the row only: its values may be secret."""
-        return f"Row({self.table}/{self.id})"
+        return f"Row({self.table}/{redacted(self.id)})"
 
 
 def row(table: schema.Table, id: str, **values: str) -> Row:
@@ -70,7 +71,7 @@ class Rows:
         ordered = sorted(rows, key=lambda one: one.key)
         for before, after in itertools.pairwise(ordered):
             if before.key == after.key:
-                raise Refused(f"{after.table}: {after.id} stands twice; rename one")
+                raise Refused(f"{after.table}: {redacted(after.id)} stands twice; rename one")
         return cls(tuple(ordered))
 
     @cached_property

@@ -4,12 +4,14 @@ import hashlib
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from ddiweb.deploy.models import Node
-from peers.choices import TokenState
+from ddiweb.redact import redacted
+from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState
 from peers.models import Number, Peer, Schedule, Step, Token, Trunk
 from peers.realtime.facts import (
+    AccountFacts,
     NodeFacts,
     NumberFacts,
     PeerFacts,
@@ -23,14 +25,17 @@ from peers.vendor_addresses import networks_of
 
 @dataclass(frozen=True)
 class ContactCut:
-    """A contact that must vanish from Asterisk: it registered with a token that is dead now."""
+    """A contact that must vanish from Asterisk: it registered with a token that is dead now.
+
+    ``username`` is the name under which it did: the phone's, or the token itself.
+    """
 
     username: str
     token: str
 
     def __repr__(self) -> str:
         """Name the phone only: the token is a secret."""
-        return f"ContactCut({self.username})"
+        return f"ContactCut({redacted(self.username)})"
 
 
 def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
@@ -52,7 +57,10 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 for trunk in Trunk.objects.filter(node=node, enabled=True).order_by("pk")
             ),
             peers=tuple(
-                _peer(peer, node.realm) for peer in Peer.objects.filter(node=node).order_by("pk")
+                _peer(peer, node.realm)
+                for peer in Peer.objects.filter(node=node)
+                .order_by("pk")
+                .prefetch_related(Prefetch("tokens", _live_by_name(node), to_attr="names"))
             ),
             numbers=tuple(map(_number, _numbers(node))),
             schedules=tuple(
@@ -88,15 +96,28 @@ def _trunk(trunk: Trunk, networks: tuple[str, ...]) -> TrunkFacts:
     )
 
 
+def _live_by_name(node: Node) -> "QuerySet[Token]":
+    """Live tokens that their phones sign in with."""
+    live = Token.objects.filter(node=node, state__in=LIVE_TOKEN_STATES)
+    return live.filter(peer__carrier=Carrier.USERNAME).order_by("pk")
+
+
 def _peer(peer: Peer, realm: str) -> PeerFacts:
-    # RFC 2617, 3.2.2.2: Asterisk needs the hash only, so the password stays with the panel.
-    ha1 = hashlib.md5(  # noqa: S324 - the digest scheme that every phone speaks
-        f"{peer.username}:{realm}:{peer.password}".encode()
-    ).hexdigest()
+    def account(username: str) -> AccountFacts:
+        # RFC 2617, 3.2.2.2: Asterisk needs the hash only, so the password stays with the panel.
+        text = f"{username}:{realm}:{peer.password}".encode()
+        # The digest scheme that every phone speaks.
+        return AccountFacts(username, hashlib.md5(text).hexdigest())  # noqa: S324
+
+    own = account(peer.username)
+    tokens: list[Token] = peer.names  # type: ignore[attr-defined]  # prefetched
     return PeerFacts(
         key=peer.key,
         username=peer.username,
-        digest_ha1_md5=ha1,
+        digest_ha1_md5=own.digest_ha1_md5,
+        token_accounts=tuple(account(token.value) for token in tokens)
+        if peer.carrier == Carrier.USERNAME
+        else None,
         codecs=tuple(peer.codecs),
         display_name=peer.name,
         enabled=peer.enabled,
@@ -133,7 +154,11 @@ def _cuts(node: Node) -> tuple[ContactCut, ...]:
         node=node, state=TokenState.REVOKED, cut_at__isnull=True, peer__isnull=False
     ).select_related("peer")
     return tuple(
-        ContactCut(token.peer.username, token.value)
+        # A name of another carrier than now: its account, and the contact with it, went then.
+        ContactCut(
+            token.value if token.peer.carrier == Carrier.USERNAME else token.peer.username,
+            token.value,
+        )
         for token in dead
         if token.peer is not None and token.value
     )

@@ -15,6 +15,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.env import secret
+from ddiweb.redact import redacted
 from peers.realtime import snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
@@ -90,8 +91,8 @@ class RealtimeTarget:
         """Compare rows; debts and contacts to cut count as differences too."""
         change = diff(desired.rows, actual.rows)
         todo = [*actual.owed, *change.actions]
-        told = tuple(f"! {action}" for action in dict.fromkeys(todo))
-        cuts = tuple(f"! forget the contact of {cut.username}" for cut in desired.cuts)
+        told = tuple(redacted(f"! {action}") for action in dict.fromkeys(todo))
+        cuts = tuple(f"! forget the contact of {name}" for name in _names(desired.cuts))
         return Plan((*change.lines(), *told, *cuts), change)
 
     def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
@@ -146,12 +147,17 @@ class RealtimeTarget:
                 remove_contacts(client, cut.username, cut.token, wait=False)
 
 
+def _names(cuts: Iterable[ContactCut]) -> list[str]:
+    """The names of contacts to cut, once each, fit for the screen."""
+    return list(dict.fromkeys(redacted(cut.username) for cut in cuts))
+
+
 def _ghosts(client: AmiClient, known: set[str], cuts: Iterable[ContactCut]) -> list[str]:
     """Names of contacts that Asterisk holds though their account or their token is gone."""
     dead = tuple(cuts)
     return sorted(
-        contact.aor
+        redacted(contact.aor)
         for contact in list_contacts(client)
         if contact.aor not in known
-        or any(cut.token in f"{contact.user_agent} {contact.uri}" for cut in dead)
+        or any(cut.token in f"{contact.user_agent} {contact.uri} {contact.aor}" for cut in dead)
     )

@@ -61,7 +61,7 @@ def node_form(**over: Any) -> dict[str, Any]:
 def peer_form(node: Node, **over: Any) -> dict[str, Any]:
     return {
         "node": node.pk, "name": "Ada mobile", "owner": "", "username": "ada", "password": "",
-        "enabled": "on", "codecs": ["opus", "alaw"],
+        "carrier": "user_agent", "enabled": "on", "codecs": ["opus", "alaw"],
     } | over  # fmt: skip
 
 

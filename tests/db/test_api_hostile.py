@@ -119,6 +119,7 @@ def test_a_network_that_would_let_strangers_in_is_refused(
         {"name": None}, {"name": 5}, {"name": ["a"]}, {"name": {}}, {"name": ""}, {"name": " "},
         {"name": "x" * 81}, {"enabled": "perhaps"}, {"owner": "nobody-here"}, {"owner": {}},
         {"node": 5}, {"node": None}, {"username": "ab"}, {"username": "trunk_1"},
+        {"username": "ddi-abcdefgh-xyz"}, {"carrier": "pigeon"},
         {"password": "short"}, {"password": ""}, {"password": None}, {"password": "x" * 200},
     ],
 )  # fmt: skip

@@ -1,0 +1,57 @@
+"""Token: the secret string that a phone shows, and where it stands in its life."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from ddiweb.deploy.models import Node
+from ddiweb.fields import EncryptedTextField
+from peers.choices import TokenState
+
+
+class Token(models.Model):
+    """The secret string that lets a peer's packets through.
+
+    ``issued`` (accepted, not seen yet) → ``current`` (seen) → ``retiring`` (a newer one is
+    current; accepted until its grace ends) → ``revoked`` (its flows are cut). A compromise goes
+    to ``revoked`` at once. A revoked token outlives its peer until its flows are proved cut.
+    """
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="tokens")
+    peer = models.ForeignKey(
+        "peers.Peer", null=True, blank=True, on_delete=models.SET_NULL, related_name="tokens"
+    )
+    mark = models.PositiveIntegerField(help_text="Low 20 bits of the kernel's connection mark.")
+    value = EncryptedTextField(blank=True)
+    digest = models.CharField(max_length=64, unique=True)
+    hint = models.CharField(max_length=24)
+    state = models.CharField(max_length=10, choices=TokenState.choices, default=TokenState.ISSUED)
+    issued_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    grace_until = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    cut_at = models.DateTimeField(null=True, blank=True)
+    cut_generation = models.PositiveBigIntegerField(null=True, blank=True)
+    reason = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "mark"], name="mark_once_a_node"),
+            models.CheckConstraint(
+                condition=Q(mark__gte=1, mark__lt=2**20), name="mark_fits_the_connmark"
+            ),
+            models.CheckConstraint(condition=Q(state__in=TokenState.values), name="token_state"),
+            models.CheckConstraint(
+                condition=Q(peer__isnull=False) | Q(state="revoked"),
+                name="token_without_peer_is_revoked",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="revoked") | Q(revoked_at__isnull=False),
+                name="revoked_token_says_when",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.hint
