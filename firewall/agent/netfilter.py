@@ -118,6 +118,14 @@ class Netfilter:
             raise Retryable(f"conntrack: {_said(done)}")
         return list(_flows(done.stdout))
 
+    def marks(self, version: Version, bit: int) -> set[int]:
+        """Marks of TCP connections that have this bit. Empty without the tool."""
+        if not self.has_conntrack:
+            return set()
+        wanted = f"{bit:#x}/{bit:#x}"
+        done = self._run("conntrack", ["-L", "-f", _ip(version), "-p", "tcp", "--mark", wanted])
+        return {flow.mark for flow in _flows(done.stdout)}
+
     def cut_mark(self, version: Version, mark: int) -> None:
         """Delete the connections of one token."""
         self._conntrack_delete(version, ["--mark", f"{mark:#x}/{ID_MASK:#x}"])

@@ -3,6 +3,7 @@
 Each file is written whole or not at all (temporary file, fsync, rename, fsync of the folder).
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -56,13 +57,16 @@ class State:
             self._settle("fence.json")
             self.fence = fence
 
-    def stage(self, intent: Intent, *, way_back: bool = True) -> None:
+    def stage(
+        self, intent: Intent, *, way_back: bool = True, fence: int | None = None
+    ) -> None:
         """Write what `keep` will make the last good one, before the kernel is touched.
 
         A full disk is so found while nothing has changed. The good intent before it becomes the
-        way back; with `way_back` false (after a rollback) there is none.
+        way back; with `way_back` false (after a rollback) there is none. `fence` is the newest
+        one, unless it is of a trial that began under an older one.
         """
-        before, fence = (self.previous if way_back else None), self.fence
+        before, fence = (self.previous if way_back else None), fence or self.fence
         if self.current and self.current.intent.digest() == intent.digest():
             fence = self.current.fence  # a repair: whoever made it has nothing to take back
         elif way_back:
@@ -81,6 +85,22 @@ class State:
             self._settle("good.json")
             (self.current, self.previous), self.damage = self._staged, ""
             self._staged = None
+
+    def write(self, name: str, raw: dict[str, Any]) -> None:
+        """Keep something beside the good intents, whole or not at all; it has no part in a boot."""
+        self._write_fresh(name, raw)
+        self._settle(name)
+
+    def read(self, name: str) -> Any:
+        """What `write` kept; None if there is nothing, or nothing that can be read."""
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads((self._folder / name).read_text(encoding="utf-8"))
+        return None
+
+    def forget(self, name: str) -> None:
+        """Remove what `write` kept."""
+        with contextlib.suppress(OSError):
+            (self._folder / name).unlink(missing_ok=True)
 
     def _load_good(self) -> tuple[Good | None, Good | None, str]:
         try:

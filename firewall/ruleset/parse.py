@@ -32,7 +32,7 @@ from firewall.ruleset.rules import (
 )
 
 OWN_CHAIN = re.compile(r"\ADDI(?:-IN|[ab]-[A-Za-z0-9]{1,22})\Z")
-OWN_SET = re.compile(r"\Addi-(?:vendor|ban|seen|cut)[46](?:-[0-9a-f]{12})?\Z")
+OWN_SET = re.compile(r"\Addi-(?:vendor|ban|seen|cut|trial|proof)[46](?:-[0-9a-f]{12})?\Z")
 _COUNTED = re.compile(r"\A(?:\[(\d+):(\d+)\] )?-A (\S+) ?(.*)\Z")
 _TOKEN_MARK = re.compile(r"--set-xmark 0x4([0-9a-f]{7})/0x7fffffff\Z")
 _POLICY = re.compile(r"\A:(\S+) (\S+) \[\d+:\d+\]\Z")
@@ -71,6 +71,7 @@ class SetDump:
     options: Mapping[str, str]
     members: frozenset[str]
     packets: Mapping[str, int] = field(default_factory=dict)
+    left: int = 0  # seconds until the last of its members runs out
 
 
 def parse_save(text: str) -> Dump:
@@ -100,6 +101,7 @@ def parse_sets(text: str) -> dict[str, SetDump]:
     headers: dict[str, tuple[str, dict[str, str]]] = {}
     members: dict[str, set[str]] = {}
     packets: dict[str, dict[str, int]] = {}
+    left: dict[str, int] = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) < 3 or not OWN_SET.match(words[1]):
@@ -111,8 +113,12 @@ def parse_sets(text: str) -> dict[str, SetDump]:
             members[words[1]].add(words[2])
             if "packets" in words:
                 packets[words[1]][words[2]] = int(words[words.index("packets") + 1])
+            if words[3:4] == ["timeout"]:
+                left[words[1]] = max(left.get(words[1], 0), int(words[4]))
     return {
-        name: SetDump(kind, options, frozenset(members[name]), packets[name])
+        name: SetDump(
+            kind, options, frozenset(members[name]), packets[name], left.get(name, 0)
+        )
         for name, (kind, options) in headers.items()
     }
 

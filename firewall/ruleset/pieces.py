@@ -19,8 +19,8 @@ _LINES = 150  # about 70 KB of netlink; the smallest buffer is 208 KB
 
 
 def active_slot(dump: Dump) -> str:
-    """The slot that the entry leads to: "a" unless it is "b"."""
-    return "b" if dump.chains.get(ENTRY) == ["-g DDIb-IN"] else "a"
+    """The slot that the entry ends in: "a" unless it is "b"; a trial stands before that."""
+    return "b" if dump.chains.get(ENTRY, [])[-1:] == ["-g DDIb-IN"] else "a"
 
 
 def other_slot(slot: str) -> str:
@@ -30,19 +30,28 @@ def other_slot(slot: str) -> str:
 
 def pieces(dump: Dump, wanted: Family) -> Iterator[str]:
     """Transactions for `iptables-restore --noflush`, in order; `wanted` is of the other slot."""
-    fresh = [chain for chain in wanted.chains if chain.name != ENTRY]
+    yield from loading(wanted)
     entry = [chain for chain in wanted.chains if chain.name == ENTRY]
-    yield from _cut([f":{chain.name} - [0:0]" for chain in fresh])
-    yield from _cut([f"-A {chain.name} {rule}" for chain in fresh for rule in chain.lines])
     turn = [f":{ENTRY} - [0:0]", *(f"-A {ENTRY} {rule}" for c in entry for rule in c.lines)]
     change = difference(dump, wanted)
     if not change.hook_right:
         turn += [f"-D INPUT {HOOK}"] * change.hooks + [f"-I INPUT 1 {HOOK}"]
     yield _transaction(turn)
     kept = {chain.name for chain in wanted.chains}
-    stale = [name for name in dump.own if name not in kept]
-    yield from _cut([f":{name} - [0:0]" for name in stale])
-    yield from _cut([f"-X {name}" for name in stale])
+    yield from removing([name for name in dump.own if name not in kept])
+
+
+def loading(wanted: Family) -> Iterator[str]:
+    """Transactions that load all chains but the entry, where no packet goes yet."""
+    fresh = [chain for chain in wanted.chains if chain.name != ENTRY]
+    yield from _cut([f":{chain.name} - [0:0]" for chain in fresh])
+    yield from _cut([f"-A {chain.name} {rule}" for chain in fresh for rule in chain.lines])
+
+
+def removing(names: Sequence[str]) -> Iterator[str]:
+    """Transactions that remove chains to which no packet goes any more."""
+    yield from _cut([f":{name} - [0:0]" for name in names])
+    yield from _cut([f"-X {name}" for name in names])
 
 
 def _cut(lines: Sequence[str]) -> Iterator[str]:

@@ -42,10 +42,28 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Loopback:
-    """Packets that the host sends to itself."""
+    """Packets that the host sends to itself; `negate`: all others."""
+
+    negate: bool = False
 
     def __str__(self) -> str:
-        return "-i lo"
+        return f"{'! ' if self.negate else ''}-i lo"
+
+
+@dataclass(frozen=True, slots=True)
+class Syn:
+    """A TCP segment that asks for a connection; behind a match that names the protocol."""
+
+    def __str__(self) -> str:
+        return "-m tcp --tcp-flags FIN,SYN,RST,ACK SYN"
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The first packet of a connection."""
+
+    def __str__(self) -> str:
+        return "-m conntrack --ctstate NEW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +119,17 @@ class ConnMark:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """RELATED or ESTABLISHED; with `reply` only answers to what this host sent first."""
+    """RELATED or ESTABLISHED; with `reply` only answers to what this host sent first.
+
+    With `original` only packets of the side that began, after this host has answered.
+    """
 
     reply: bool = False
+    original: bool = False
 
     def __str__(self) -> str:
+        if self.original:
+            return "-m conntrack --ctstate ESTABLISHED --ctdir ORIGINAL"
         if self.reply:
             return "-m conntrack --ctstate ESTABLISHED --ctdir REPLY"
         return "-m conntrack --ctstate RELATED,ESTABLISHED"
@@ -231,10 +255,23 @@ class Remember:
         return f"-j SET --add-set {self.add} src --exist --del-set {self.remove} src"
 
 
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Put the source into a set, and go on."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _only(_SET, self.name, "set")
+
+    def __str__(self) -> str:
+        return f"-j SET --add-set {self.name} src --exist"
+
+
 Match = (
     Source | Loopback | Port | TcpPorts | InSet | ConnMark | Known | U32 | Holds | Length | Icmp
-) | Rate
-Action = Verdict | To | SetMark | Remember
+) | (Rate | Syn | Fresh)
+Action = Verdict | To | SetMark | Remember | Add
 
 
 @dataclass(frozen=True, slots=True)
