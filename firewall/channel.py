@@ -38,9 +38,17 @@ class AgentChannel:
         self._path = str(path)
         self._timeout = timeout
 
-    def apply(self, intent: SendsJson, fence: int) -> dict[str, Any]:
-        """Bring an intent into force: `changed`, `digest`, `rules` (counts by family)."""
-        return self._ask("apply", intent=intent.to_json(), fence=fence)
+    def apply(self, intent: SendsJson, fence: int, window: int = 0) -> dict[str, Any]:
+        """Bring an intent into force: `changed`, `digest`, `rules` (counts by family).
+
+        What could lock an administrator out is only tried for `window` seconds, unless that is 0:
+        `trial` then holds `seconds` and `changes` in plain words.
+        """
+        return self._ask("apply", intent=intent.to_json(), fence=fence, window=window)
+
+    def confirm(self, fence: int) -> dict[str, Any]:
+        """Keep what was applied on trial under `fence`; `Refused` without a new connection."""
+        return self._ask("confirm", fence=fence)
 
     def plan(self, intent: SendsJson) -> list[str]:
         """What `apply` would change, one redacted line each; empty: nothing."""

@@ -8,10 +8,11 @@ from types import FrameType
 
 from ddiweb.deploy.errors import DeployError
 from firewall.agent.config import Config
-from firewall.agent.engine import Engine
+from firewall.agent.log import log
 from firewall.agent.netfilter import Netfilter
-from firewall.agent.server import Server, log
+from firewall.agent.server import Server
 from firewall.agent.state import State
+from firewall.agent.trial import TrialEngine
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         config = Config.load(options.config)
-        engine = Engine(config, Netfilter(config), State(config.state_dir))
+        engine = TrialEngine(config, Netfilter(config), State(config.state_dir))
     except (DeployError, OSError) as error:
         log("configuration", error=str(error))
         return 1
@@ -41,7 +42,7 @@ def main() -> int:
     return 0
 
 
-def _reload(engine: Engine, config: Config) -> bool:
+def _reload(engine: TrialEngine, config: Config) -> bool:
     """The last good rules; a failure leaves what the kernel has, and the agent still serves."""
     missing = config.missing()
     if missing:

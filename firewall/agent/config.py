@@ -29,6 +29,7 @@ class Config:
     tools: dict[str, tuple[str, ...]]
     tool_env: dict[str, str]
     management: Management
+    confirm_first: bool = False  # the first rules of a host are a trial, too
 
     @classmethod
     def load(cls, path: Path) -> "Config":
@@ -41,8 +42,9 @@ class Config:
             raise Refused(f"configuration {path}: is not an object")
         known = {"socket", "allowed_uids", "state_dir", "backend", "tools", "tool_env"}
         known |= {"management_networks", "management_ports"}
+        optional = {"tools", "tool_env", "confirm_first"}
         for name in raw.keys() ^ known:
-            if name not in {"tools", "tool_env"} or name in raw:
+            if name not in optional:
                 raise Invalid(name, "is unknown or missing", "see deploy/systemd/ddiweb-agent.json")
         if raw["backend"] not in {"nft", "legacy"}:
             raise Invalid("backend", "is neither nft nor legacy", "name one of them")
@@ -56,6 +58,8 @@ class Config:
             raise Invalid(
                 "tools", "is not a list of words a name", 'give {"ipset": ["/sbin/ipset"]}'
             )
+        if type(raw.get("confirm_first", False)) is not bool:
+            raise Invalid("confirm_first", "is neither true nor false", "give one of them")
         env = raw.get("tool_env", {})
         if not isinstance(env, dict) or not all(isinstance(text, str) for text in env.values()):
             raise Invalid("tool_env", "is not a text a name", 'give {"LC_ALL": "C"}')
@@ -67,6 +71,7 @@ class Config:
             tools={name: tuple(argv) for name, argv in tools.items()},
             tool_env=env,
             management=_management(raw),
+            confirm_first=raw.get("confirm_first", False),
         )
 
     def argv(self, name: str) -> tuple[str, ...] | None:

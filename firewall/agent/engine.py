@@ -105,7 +105,7 @@ class Engine:
         }
         if good:
             with self._alone():
-                view = self._kernel.look(good.intent)
+                view = self._look_at_good(good.intent)
             lines = [line for one in view.differences.values() for line in one.lines()]
             report["in_force"] = view.right
             report["drift"] = (lines + [f"set {line}" for line in view.set_lines])[:200]
@@ -125,6 +125,9 @@ class Engine:
             found = [have[f"ddi-{kind}{v}"].members for v in VERSIONS if f"ddi-{kind}{v}" in have]
             members[kind] = frozenset().union(*found)
         return (good.intent if good else None), members
+
+    def _look_at_good(self, good: Intent) -> View:
+        return self._kernel.look(good)
 
     def _warnings(self) -> list[str]:
         warnings = []

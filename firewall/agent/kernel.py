@@ -57,7 +57,7 @@ class Kernel:
                         raise
 
     def _load_family(self, intent: Intent, version: Version, dump: Dump) -> None:
-        change = difference(dump, self._family(intent, version, active_slot(dump)))
+        change = difference(dump, self.family(intent, version, active_slot(dump)))
         if not change:
             return
         try:
@@ -66,7 +66,7 @@ class Kernel:
         except RestoreError as error:
             if TOO_LONG not in str(error):
                 raise
-            other = self._family(intent, version, other_slot(active_slot(dump)))
+            other = self.family(intent, version, other_slot(active_slot(dump)))
             for piece in pieces(dump, other):
                 self._netfilter.restore(version, piece)
             self.ledger.replaced(version, dump, dump.own)
@@ -78,7 +78,7 @@ class Kernel:
             if change:
                 self._netfilter.restore(version, change.text())
 
-    def _family(self, intent: Intent, version: Version, slot: str) -> Family:
+    def family(self, intent: Intent, version: Version, slot: str) -> Family:
         """Rendered once for an intent, which each step of a request looks at again."""
         for known, key, family in self._rendered:
             if known is intent and key == (version, slot):
@@ -87,10 +87,10 @@ class Kernel:
         self._rendered.append((intent, (version, slot), made))
         return made
 
-    def look(self, intent: Intent) -> View:
-        """Dump everything and compare it with `intent`; raises `Retryable` or `Refused`."""
-        dumps = {version: self._netfilter.read(version) for version in VERSIONS}
-        families = [self._family(intent, v, active_slot(dump)) for v, dump in dumps.items()]
+    def look(self, intent: Intent, dumps: dict[Version, Dump] | None = None) -> View:
+        """Compare all (or these dumps) with `intent`; raises `Retryable` or `Refused`."""
+        dumps = dumps or {version: self._netfilter.read(version) for version in VERSIONS}
+        families = [self.family(intent, v, active_slot(dump)) for v, dump in dumps.items()]
         have = self._netfilter.read_sets()
         wanted = [one for family in families for one in family.sets]
         for one in wanted:

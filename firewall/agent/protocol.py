@@ -23,12 +23,15 @@ _FIELDS: dict[str, frozenset[str]] = {
     "apply": frozenset({"fence", "intent"}),
     "plan": frozenset({"intent"}),
     "status": frozenset(),
+    "confirm": frozenset({"fence"}),
     "cut": frozenset({"marks"}),
     "counters": frozenset(),
     "rollback": frozenset({"fence"}),
     "probe": frozenset({"intent", "packets"}),
     "revoke": frozenset({"fence", "marks"}),
 }
+_OPTIONAL: dict[str, frozenset[str]] = {"apply": frozenset({"window"})}
+_LONGEST_TRIAL = 3600  # seconds
 
 
 class Hangup(Exception):  # noqa: N818 - it names what the peer did
@@ -68,12 +71,14 @@ def decode(body: bytes) -> dict[str, Any]:
         raise Invalid("verb", "is unknown", f"send one of {', '.join(_FIELDS)}")
     fields = _FIELDS[verb]
     given = raw.keys() - {"v", "verb"}
-    if given - fields:
+    if given - fields - _OPTIONAL.get(verb, frozenset()):
         raise Invalid("message", "has a field that this verb does not know", "leave it out")
     if fields - given:
         raise Invalid(sorted(fields - given)[0], "is missing", "send every field of the verb")
     if "fence" in fields:
         whole(raw["fence"], "fence", 0, _MAX_FENCE)
+    if "window" in raw:
+        whole(raw["window"], "window", 0, _LONGEST_TRIAL)
     return raw
 
 

@@ -1,11 +1,9 @@
 """The Unix socket: who may speak, how many at once, and no client can end the process."""
 
 import contextlib
-import json
 import os
 import socket
 import struct
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,27 +13,20 @@ from typing import Any
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from firewall.agent import protocol
 from firewall.agent.config import Config
-from firewall.agent.engine import Engine
+from firewall.agent.log import log
 from firewall.agent.probe import Prober
+from firewall.agent.trial import TrialEngine
 from firewall.ruleset.packet import packets
-from firewall.ruleset.types import Intent, redact
+from firewall.ruleset.types import Intent
 
 MAX_CONNECTIONS = 16
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
-_log_lock = threading.Lock()
-
-
-def log(event: str, **values: Any) -> None:
-    """One JSON line on stderr. Values are numbers and short texts; tokens are redacted."""
-    line = json.dumps({"at": round(time.time(), 3), "event": event, **values}, default=str)
-    with _log_lock, contextlib.suppress(OSError, ValueError):
-        print(redact(line), file=sys.stderr, flush=True)
 
 
 class Server:
     """Accepts, checks the peer's uid, answers one request a connection."""
 
-    def __init__(self, config: Config, engine: Engine) -> None:
+    def __init__(self, config: Config, engine: TrialEngine) -> None:
         self._config = config
         self._engine = engine
         self._prober = Prober(config, engine)
@@ -107,7 +98,10 @@ class Server:
     def _verb(self, name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
         engine = self._engine
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "apply": lambda r: engine.apply(Intent.from_json(r["intent"]), r["fence"]),
+            "apply": lambda r: engine.apply(
+                Intent.from_json(r["intent"]), r["fence"], r.get("window", 0)
+            ),
+            "confirm": lambda r: engine.confirm(r["fence"]),
             "plan": lambda r: {"lines": engine.plan(Intent.from_json(r["intent"]))},
             "status": lambda r: engine.status(),
             "cut": lambda r: engine.cut(protocol.marks(r["marks"])),

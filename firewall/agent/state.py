@@ -57,9 +57,7 @@ class State:
             self._settle("fence.json")
             self.fence = fence
 
-    def stage(
-        self, intent: Intent, *, way_back: bool = True, fence: int | None = None
-    ) -> None:
+    def stage(self, intent: Intent, *, way_back: bool = True, fence: int | None = None) -> None:
         """Write what `keep` will make the last good one, before the kernel is touched.
 
         A full disk is so found while nothing has changed. The good intent before it becomes the

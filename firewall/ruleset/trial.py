@@ -39,6 +39,7 @@ from firewall.ruleset.rules import (
 
 TRIAL_BIT, TRIAL_MASK = 0x08000000, 0x0F000000
 SERIALS = 8
+_SHIFT = 24
 _HALVES = {4: ("0.0.0.0/1", "128.0.0.0/1"), 6: ("::/1", "8000::/1")}
 _CHOICE = re.compile(r"\A-m set --match-set ddi-trial[46] src -g DDI([ab])-IN\Z")
 _SLOT = re.compile(r"\ADDI([ab])-")
@@ -58,7 +59,12 @@ def proof_set(version: int) -> str:
 
 def mark_of(serial: int) -> int:
     """The connection mark of a trial."""
-    return TRIAL_BIT | serial % SERIALS << 24
+    return TRIAL_BIT | serial % SERIALS << _SHIFT
+
+
+def serial_of(mark: int) -> int:
+    """The serial within a connection mark."""
+    return mark >> _SHIFT & (SERIALS - 1)
 
 
 def on_trial(dump: Dump) -> str | None:
@@ -68,6 +74,12 @@ def on_trial(dump: Dump) -> str | None:
         if found:
             return found[1]
     return None
+
+
+def unfounded(dump: Dump) -> bool:
+    """Whether a trial's entry has no rules of ours to fall back to."""
+    rules = dump.chains.get(ENTRY, [])
+    return bool(rules) and _CHOICE.match(rules[-1]) is not None
 
 
 def only(dump: Dump, slot: str) -> Dump:

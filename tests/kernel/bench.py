@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,9 +194,9 @@ class Bench:
             self.agent.wait(10)
             self.agent = None
 
-    def apply(self, **changes: Any) -> dict[str, Any]:
-        """Apply `intent(**changes)` under a new fence."""
-        return self.channel.apply(intent(**changes), self.fence())
+    def apply(self, *, window: int = 0, **changes: Any) -> dict[str, Any]:
+        """Apply `intent(**changes)` under a new fence, what is critical for `window` seconds."""
+        return self.channel.apply(intent(**changes), self.fence(), window)
 
     def fence(self) -> int:
         """A fence higher than all before."""
@@ -234,7 +235,9 @@ class Bench:
         return [data for _, _, data in sink.receive(until=end, wait=2.0)]
 
     def fresh(self) -> None:
-        """Forget flows, proofs, foreign rules; apply the plain intent."""
+        """Forget trials, flows, proofs, foreign rules; apply the plain intent."""
+        if trial := self.channel.status()["trial"]:
+            self.channel.rollback(trial["fence"])
         lines = [f"flush ddi-{name}{family}" for family in (4, 6) for name in ("seen", "cut")]
         self.run("ipset", "restore", text="\n".join([*lines, ""]), check=False)
         self.run("conntrack", "-F")
@@ -242,6 +245,22 @@ class Bench:
         for family in (4, 6):
             self.arrived(family)
             self.arrived(family, "rtp")
+
+    def clear(self) -> None:
+        """Take all rules, sets and memory of the agent away, as a reboot with a fresh disk does."""
+        for family in (4, 6):
+            name = self.tables(family).removesuffix("-save")
+            chains = [
+                line.split()[0][1:]
+                for line in self.run(self.tables(family)).splitlines()
+                if line.startswith(":DDI")
+            ]
+            lines = [f":{chain} - [0:0]" for chain in chains]
+            lines += ["-D INPUT -j DDI-IN"] * bool(chains) + [f"-X {chain}" for chain in chains]
+            text = "\n".join(["*filter", *lines, "COMMIT", ""])
+            self.run(f"{name}-restore", "--noflush", text=text)
+        self.run("ipset", "destroy")
+        shutil.rmtree(self.folder / "state")
 
     def end(self) -> None:
         """End all of it."""

@@ -77,6 +77,22 @@ def connect(family: int, to: list[Any], source: str = "", wait: float = 0.3) -> 
         return "open"
 
 
+def hold(name: str, family: int, to: list[Any], source: str = "") -> int:
+    """Open a TCP connection and keep it."""
+    made = socket.socket(_INET[family], socket.SOCK_STREAM)
+    made.settimeout(2)
+    if source:
+        made.bind((source, 0))
+    made.connect((to[0], to[1]))
+    _SOCKETS[name] = made
+    return made.fileno()
+
+
+def say(name: str) -> int:
+    """Send a byte on a held connection."""
+    return _SOCKETS[name].send(b".")
+
+
 def close(name: str) -> None:
     """Close a socket."""
     _SOCKETS.pop(name).close()
@@ -84,7 +100,7 @@ def close(name: str) -> None:
 
 def main() -> None:
     """Answer until the input ends."""
-    actions = {f.__name__: f for f in (bind, listen, send, receive, connect, close)}
+    actions = {f.__name__: f for f in (bind, listen, send, receive, connect, hold, say, close)}
     for line in sys.stdin:
         request = json.loads(line)
         action: Any = actions[request.pop("do")]
