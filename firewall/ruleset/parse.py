@@ -116,9 +116,7 @@ def parse_sets(text: str) -> dict[str, SetDump]:
             if words[3:4] == ["timeout"]:
                 left[words[1]] = max(left.get(words[1], 0), int(words[4]))
     return {
-        name: SetDump(
-            kind, options, frozenset(members[name]), packets[name], left.get(name, 0)
-        )
+        name: SetDump(kind, options, frozenset(members[name]), packets[name], left.get(name, 0))
         for name, (kind, options) in headers.items()
     }
 
