@@ -11,7 +11,17 @@ from django.views.decorators.http import require_safe
 
 #: The menu: headings and models in the order in which they are needed.
 MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Telephony", ("peers.Peer", "peers.Number", "peers.Schedule", "peers.Trunk", "peers.Token")),
+    (
+        "Telephony",
+        (
+            "peers.Peer",
+            "peers.Number",
+            "peers.Schedule",
+            "peers.CallerRule",
+            "peers.Trunk",
+            "peers.Token",
+        ),
+    ),  # fmt: skip
     ("Nodes", ("deploy.Node", "deploy.Deployment", "firewall.ManagementNetwork")),
     ("Live", ("live.Contact", "live.Call", "live.SecurityEvent")),
     ("Accounts", ("auth.User", "auth.Group", "api.ApiToken")),

@@ -219,4 +219,4 @@ class TokenAdmin(ReadOnlyAdmin):
         return ago(token.cut_at) if token.cut_at else "not yet"
 
 
-from peers import admin_schedules, admin_trunks  # noqa: E402, F401 - they register their own
+from peers import admin_callers, admin_schedules, admin_trunks  # noqa: E402, F401 - for their own

@@ -217,7 +217,10 @@ class NumberAdmin(DeployingAdmin):
     list_filter = ("enabled", "trunk", "trunk__node")
     search_fields = ("e164", "label", "trunk__name", "steps__peers__name")
     list_select_related = ("trunk__node",)
-    fieldsets = ((None, {"fields": ("trunk", "e164", "label", "enabled")}),)
+    fieldsets = (
+        (None, {"fields": ("trunk", "e164", "label", "enabled")}),
+        ("Callers", {"fields": ("reject_anonymous", "listed_only"), "classes": ("collapse",)}),
+    )
 
     def node_ids(self, obj: Any) -> Iterable[int]:
         """The node of its trunk."""

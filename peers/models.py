@@ -11,6 +11,7 @@ from simple_history.models import HistoricalRecords
 from ddiweb import validators
 from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField
+from peers.caller_models import CallerRule
 from peers.choices import Carrier, Cause, StepKind
 from peers.defaults import default_codecs, new_password
 from peers.schedule_models import Schedule, ScheduleTime
@@ -20,8 +21,8 @@ from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
-    "Number", "Peer", "Schedule", "ScheduleTime", "Step", "Token", "Trunk", "TrunkAddress",
-    "TrunkHost", "TrunkNetwork",
+    "CallerRule", "Number", "Peer", "Schedule", "ScheduleTime", "Step", "Token", "Trunk",
+    "TrunkAddress", "TrunkHost", "TrunkNetwork",
 ]  # fmt: skip
 
 
@@ -124,6 +125,16 @@ class Number(models.Model):
         help_text="What it is for, such as “London office”. Shown on the phone that rings.",
     )
     enabled = models.BooleanField(default=True, help_text="Off: callers hear “not in service”.")
+    reject_anonymous = models.BooleanField(
+        "reject anonymous callers",
+        default=False,
+        help_text="On: callers who hide their number are turned away.",
+    )
+    listed_only = models.BooleanField(
+        "listed callers only",
+        default=False,
+        help_text="On: only callers who are allowed under “Callers” get through.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     history = HistoricalRecords()
 

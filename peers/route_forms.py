@@ -17,7 +17,7 @@ class NumberForm(forms.ModelForm):
 
     class Meta:
         model = Number
-        fields = ("trunk", "e164", "label", "enabled")
+        fields = ("trunk", "e164", "label", "enabled", "reject_anonymous", "listed_only")
         field_classes: ClassVar = {"e164": PhoneNumberField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

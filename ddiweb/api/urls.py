@@ -8,7 +8,7 @@ from ddiweb.api import pages
 from ddiweb.deploy import api as deploy
 from ddiweb.live import api as live
 from firewall import api as firewall
-from peers.api import schedules
+from peers.api import callers, schedules
 from peers.api import views as peers
 
 app_name = "api"
@@ -18,6 +18,7 @@ router.register("nodes", deploy.NodeViewSet, "nodes")
 router.register("deployments", deploy.DeploymentViewSet, "deployments")
 router.register("trunks", peers.TrunkViewSet, "trunks")
 router.register("numbers", peers.NumberViewSet, "numbers")
+router.register("callers", callers.CallerRuleViewSet, "callers")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("peers", peers.PeerViewSet, "peers")
 router.register("tokens", peers.TokenViewSet, "tokens")

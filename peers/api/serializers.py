@@ -203,6 +203,8 @@ class NumberSerializer(ResourceSerializer):
             "e164",
             "label",
             "enabled",
+            "reject_anonymous",
+            "listed_only",
             "steps",
             "created_at",
         )

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ddiweb.redact import redacted
 from peers.realtime import text
+from peers.realtime.callers import CallerFacts
 from peers.realtime.hours import ScheduleFacts
 from peers.realtime.text import between, display_text, matches, refuse, row_text
 
@@ -203,12 +204,17 @@ class StepFacts:
 
 @dataclass(frozen=True)
 class NumberFacts:
-    """A DDI on a trunk: E.164 digits without the plus, with its steps in any order."""
+    """A DDI on a trunk: E.164 digits without the plus, with its steps in any order.
+
+    ``listed_only``: callers without an allowing rule are turned away.
+    """
 
     key: str
     trunk_key: str
     display: str = ""
     steps: tuple[StepFacts, ...] = ()
+    reject_anonymous: bool = False
+    listed_only: bool = False
 
     def __post_init__(self) -> None:
         matches("number.key", DIGITS, self.key, "write 3 to 15 digits, country code first")
@@ -228,8 +234,10 @@ class Snapshot:
     peers: tuple[PeerFacts, ...] = ()
     numbers: tuple[NumberFacts, ...] = ()
     schedules: tuple[ScheduleFacts, ...] = ()
+    callers: tuple[CallerFacts, ...] = ()
 
     def __post_init__(self) -> None:
+        _unique("callers", (f"{one.number}-{one.prefix}" for one in self.callers))
         _unique("schedules", (schedule.key for schedule in self.schedules))
         _unique("trunks", (trunk.key for trunk in self.trunks))
         _unique("peers", (peer.key for peer in self.peers))

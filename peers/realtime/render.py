@@ -8,7 +8,7 @@ import functools
 import hashlib
 from collections.abc import Iterator
 
-from peers.realtime import hours, schema, text
+from peers.realtime import callers, hours, schema, text
 from peers.realtime.facts import (
     AccountFacts,
     NumberFacts,
@@ -53,7 +53,8 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
             if step.schedule and step.schedule not in schedules:
                 where = f"number {number.key} step {step.position}"
                 raise refuse(where, "names an unknown schedule", "choose another")
-        yield from _number(number, known)
+        yield from _number(number, known, callers.longest(_number_key(number), snapshot.callers))
+    yield from callers.rows(snapshot.callers)
 
 
 def _trunk(trunk: TrunkFacts) -> Iterator[Row]:
@@ -160,9 +161,20 @@ def _account(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row
     )
 
 
-def _number(number: NumberFacts, peers: dict[str, PeerFacts]) -> Iterator[Row]:
-    key = f"{number.trunk_key}-{number.key}"
-    yield row(schema.NUMBERS, key, display=number.display)
+def _number_key(number: NumberFacts) -> str:
+    return f"{number.trunk_key}-{number.key}"
+
+
+def _number(number: NumberFacts, peers: dict[str, PeerFacts], longest: int) -> Iterator[Row]:
+    key = _number_key(number)
+    yield row(
+        schema.NUMBERS,
+        key,
+        display=number.display,
+        anonymous="reject" if number.reject_anonymous else "ring",
+        callers="listed" if number.listed_only else "open",
+        longest=str(longest),
+    )
     ordered = sorted(number.steps, key=lambda step: step.position)
     # The dialplan counts from 1 without gaps.
     for place, step in enumerate(ordered, start=1):

@@ -111,7 +111,16 @@ REGISTRATIONS = Table(
 TRUNKS = Table(
     "ddi_trunks", (Column("header", "request"), Column("country"), Column("channels_max", "0"))
 )
-NUMBERS = Table("ddi_numbers", (Column("display"),))
+NUMBERS = Table(
+    "ddi_numbers",
+    (
+        Column("display"),
+        Column("anonymous", "ring"),
+        Column("callers", "open"),
+        Column("longest", "0"),
+    ),
+)
+CALLERS = Table("ddi_callers", (Column("verdict", "block"),))
 STEPS = Table(
     "ddi_steps",
     (
@@ -137,6 +146,7 @@ TIMES = Table(
 
 TABLES = (
     ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS, SCHEDULES, TIMES,
+    CALLERS,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 #: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.

@@ -9,7 +9,8 @@ from django.db.models import Prefetch, QuerySet
 from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
 from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState
-from peers.models import Number, Peer, Schedule, Step, Token, Trunk
+from peers.models import CallerRule, Number, Peer, Schedule, Step, Token, Trunk
+from peers.realtime.callers import CallerFacts
 from peers.realtime.facts import (
     AccountFacts,
     NodeFacts,
@@ -63,6 +64,7 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 .prefetch_related(Prefetch("tokens", _live_by_name(node), to_attr="names"))
             ),
             numbers=tuple(map(_number, _numbers(node))),
+            callers=_callers(node),
             schedules=tuple(
                 _schedule(one)
                 for one in Schedule.objects.filter(node=node).prefetch_related("times")
@@ -130,6 +132,20 @@ def _number(number: Number) -> NumberFacts:
         trunk_key=number.trunk.key,
         display=number.label,
         steps=tuple(_step(step) for step in number.steps.all()),
+        reject_anonymous=number.reject_anonymous,
+        listed_only=number.listed_only,
+    )
+
+
+def _callers(node: Node) -> tuple[CallerFacts, ...]:
+    rules = CallerRule.objects.filter(node=node).select_related("number__trunk")
+    return tuple(
+        CallerFacts(
+            rule.digits,
+            rule.allow,
+            f"{rule.number.trunk.key}-{rule.number.digits}" if rule.number else "",
+        )
+        for rule in rules.order_by("pk")
     )
 
 

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Contact, SecurityEvent
 from peers import services
+from peers.models import CallerRule
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
 
@@ -52,6 +53,7 @@ def urls() -> dict[str, str]:
         "nodes": "london",
         "trunks": trunk.pk,
         "numbers": number.pk,
+        "callers": CallerRule.objects.create(node=node, prefix="+44").pk,
         "schedules": factories.schedule(node).pk,
         "peers": peer.pk,
         "tokens": token.pk,
@@ -166,7 +168,7 @@ def test_an_action_needs_its_own_permission_and_no_other(
 
 
 @pytest.mark.parametrize(
-    "name", ["trunks", "numbers", "schedules", "peers", "management-networks", "nodes"]
+    "name", ["trunks", "numbers", "schedules", "callers", "peers", "management-networks", "nodes"]
 )
 @pytest.mark.parametrize("verb", ["post", "patch", "delete"])
 def test_a_write_needs_its_own_permission(urls: dict[str, str], name: str, verb: str) -> None:

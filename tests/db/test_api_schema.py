@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Contact, Heartbeat, SecurityEvent
 from peers import services
-from peers.models import Step
+from peers.models import CallerRule, Number, Step
 from tests import factories
 from tests.db.api import V1, client, operator
 
@@ -128,6 +128,7 @@ def _grow(node: Node, count: int) -> None:
         trunk = factories.trunk(node, f"198.51.100.{serial}/32")
         factories.number(trunk, f"+4420794601{serial:02}", *peers)
         factories.management(node, f"192.0.2.{serial}/32")
+        CallerRule.objects.create(node=node, number=Number.objects.last(), prefix=f"+44{serial}")
         factories.schedule(node, {}, {"first_date": "2026-12-25"})
         Contact.objects.create(node=node, endpoint=f"e{serial}", uri="sip:a@b", seen_at=now)
         Call.objects.create(node=node, unique_id=str(serial), started_at=now)
@@ -141,7 +142,7 @@ def _grow(node: Node, count: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["nodes", "trunks", "numbers", "schedules", "peers", "tokens", "management-networks",
+    ["nodes", "trunks", "numbers", "schedules", "callers", "peers", "tokens", "management-networks",
      "deployments", "contacts", "calls", "security-events", "status"],
 )  # fmt: skip
 def test_a_list_costs_the_same_queries_however_long(api: APIClient, name: str) -> None:
