@@ -21,7 +21,7 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
             "peers.Trunk",
             "peers.Token",
         ),
-    ),  # fmt: skip
+    ),
     ("Nodes", ("deploy.Node", "deploy.Deployment", "firewall.ManagementNetwork")),
     ("Live", ("live.Contact", "live.Call", "live.SecurityEvent")),
     ("Accounts", ("auth.User", "auth.Group", "api.ApiToken")),

@@ -71,14 +71,11 @@ class CallerRule(models.Model):
     def clean(self) -> None:
         """A rule of one number stands on that number's node, and says each caller once."""
         if self.number is not None and self.number.trunk.node_id != self.node_id:
-            raise ValidationError(
-                {"number": "is on another node; choose a number of this rule's node"},
-                code="number_of_another_node",
-            )
+            text = "is on another node; choose a number of this rule's node"
+            raise ValidationError({"number": ValidationError(text, code="number_of_another_node")})
         same = CallerRule.objects.filter(
             node_id=self.node_id, number=self.number, prefix=self.prefix
         )
         if same.exclude(pk=self.pk).exists():
-            raise ValidationError(
-                {"prefix": "has a rule here already; change that one"}, code="caller_has_a_rule"
-            )
+            text = "has a rule here already; change that one"
+            raise ValidationError({"prefix": ValidationError(text, code="caller_has_a_rule")})

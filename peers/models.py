@@ -133,7 +133,7 @@ class Number(models.Model):
     listed_only = models.BooleanField(
         "listed callers only",
         default=False,
-        help_text="On: only callers who are allowed under “Callers” get through.",
+        help_text="On: only callers who are allowed under “Caller rules” get through.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     history = HistoricalRecords()
