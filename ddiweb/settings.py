@@ -28,8 +28,10 @@ DEPLOY_QUIET = env.float("DDIWEB_DEPLOY_QUIET", 1.0)
 DEPLOY_LEASE = env.float("DDIWEB_DEPLOY_LEASE", 12.0)
 SWEEP_EVERY = env.float("DDIWEB_SWEEP_EVERY", 10.0)
 DRIFT_EVERY = env.float("DDIWEB_DRIFT_EVERY", 30.0)
+HEAR_EVERY = env.float("DDIWEB_HEAR_EVERY", 30.0)
 KEEP_DAYS = env.int("DDIWEB_KEEP_DAYS", 90)
 TOKEN_GRACE_HOURS = env.int("DDIWEB_TOKEN_GRACE_HOURS", 72)
+TOKEN_RETIRE_HOURS = env.int("DDIWEB_TOKEN_RETIRE_HOURS", 0)
 DNS_EVERY = env.float("DDIWEB_DNS_EVERY", 60.0)
 DNS_GRACE_HOURS = env.int("DDIWEB_DNS_GRACE_HOURS", 72)
 #: Name servers for vendors' names, such as 192.0.2.53 or [2001:db8::53]:5353; none: the system's.
@@ -261,6 +263,7 @@ CELERY_BEAT_SCHEDULE = {
     "drift": {"task": "ddiweb.deploy.tasks.check_drift_everywhere", "schedule": DRIFT_EVERY},
     "purge": {"task": "ddiweb.live.tasks.purge", "schedule": 3600.0},
     "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
+    "hear-tokens": {"task": "firewall.tasks.hear_tokens_everywhere", "schedule": HEAR_EVERY},
     "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():

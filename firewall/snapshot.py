@@ -70,5 +70,7 @@ def revoked(node: Node) -> tuple[int, ...]:
     recent = Q(cut_generation__isnull=True) | Q(cut_generation__gte=node.generation)
     dead = Q(state=TokenState.REVOKED) & recent
     off = Q(state__in=LIVE_TOKEN_STATES, peer__enabled=False)
-    marks = Token.objects.filter(dead | off, node=node).order_by("-revoked_at", "-mark")
+    marks = Token.objects.filter(dead | off, node=node, mark_given_back=False).order_by(
+        "-revoked_at", "-mark"
+    )
     return tuple(marks.values_list("mark", flat=True)[:MAX_REVOKED])

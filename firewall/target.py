@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from firewall import snapshot
@@ -85,5 +85,5 @@ class FirewallTarget:
         """
         generation = desired.intent.generation if self._finds_flows else None
         Token.objects.filter(pk__in=desired.dead_tokens, state=TokenState.REVOKED).update(
-            cut_at=timezone.now(), cut_generation=generation, value=""
+            cut_at=clock.now(), cut_generation=generation, value=""
         )

@@ -5,6 +5,7 @@ Forms and the API call these; models do no work of their own when they are saved
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -22,8 +23,13 @@ from ddiweb.redact import redacted
 from peers.choices import LIVE_TOKEN_STATES, TokenState
 from peers.models import Peer, Token
 
+log = logging.getLogger(__name__)
+
 TOKEN_RANDOM = 26  # base32 characters: 130 bits, beyond guessing
 LAST_MARK = 2**20 - 1
+#: A mark rests so long after its flows were cut. The kernel forgets a silent UDP flow after minutes
+#: and a TCP one after 5 days (nf_conntrack_tcp_timeout_established).
+MARK_RESTS = timedelta(days=6)
 #: A peer has no more live tokens than this: each one is another secret that can leak.
 MOST_LIVE_TOKENS = 4
 
@@ -40,21 +46,42 @@ def token_digest(value: str) -> str:
 def issue_token(peer: Peer, reason: str = "") -> Token:
     """Make a new random token for ``peer``; the caller asks for the deployment.
 
-    Raises TokenError if the peer has too many live ones already, or the node's marks are used up.
+    Raises TokenError if the peer has too many live ones already, or no mark is free.
     """
     if peer.tokens.filter(state__in=LIVE_TOKEN_STATES).count() >= MOST_LIVE_TOKENS:
         raise TokenError(
             f"{peer} has {MOST_LIVE_TOKENS} live tokens; revoke one, or wait for a grace to end"
         )
     node = Node.objects.select_for_update().get(pk=peer.node_id)
-    if node.next_mark > LAST_MARK:
-        raise TokenError("this node has issued its last of 1,048,575 tokens; set up a new node")
-    Node.objects.filter(pk=node.pk).update(next_mark=F("next_mark") + 1)
+    mark = _free_mark(node)
     value = node.site_prefix + "".join(secrets.choice(BASE32) for _ in range(TOKEN_RANDOM))
     return Token.objects.create(
-        node=node, peer=peer, mark=node.next_mark, value=value, digest=token_digest(value),
+        node=node, peer=peer, mark=mark, value=value, digest=token_digest(value),
         hint=redacted(value), reason=reason,
     )  # fmt: skip
+
+
+def _free_mark(node: Node) -> int:
+    """Take a mark that no flow carries; ``node`` is locked. Raises TokenError if there is none.
+
+    Marks are given out once each. After the last one, the mark that rests longest since its flows
+    were proved cut is taken: no rule has named it since, and its conntrack entries are gone.
+    """
+    if node.next_mark <= LAST_MARK:
+        Node.objects.filter(pk=node.pk).update(next_mark=F("next_mark") + 1)
+        return node.next_mark
+    rested = Token.objects.filter(
+        node=node, state=TokenState.REVOKED, mark_given_back=False,
+        # Of that generation the rules still list the mark as revoked.
+        cut_generation__lt=node.generation, cut_at__lte=clock.now() - MARK_RESTS,
+    ).order_by("cut_at", "pk")  # fmt: skip
+    for token in rested[:1]:
+        Token.objects.filter(pk=token.pk).update(mark_given_back=True)
+        return token.mark
+    raise TokenError(
+        f"all {LAST_MARK:,} marks of this node are taken; one is free {MARK_RESTS.days} days "
+        "after the flows of its token were cut: revoke tokens that nobody uses, and wait"
+    )
 
 
 @transaction.atomic
@@ -88,19 +115,26 @@ def rotate(
 
 
 @transaction.atomic
-def compromised(peers: Iterable[Peer], user: User = None) -> list[Token]:
+def compromised(peers: Sequence[Peer], user: User = None) -> list[Token]:
     """Revoke every token of each peer now, cut their flows and issue new ones.
 
-    The phone is silent until it is given the new token: there is no grace for a thief.
+    The phone is silent until it is given the new token: there is no grace for a thief. Returns
+    the new tokens. A peer that can't be given one, because no mark is free, is cut off all the
+    same: nothing may keep a thief in.
     """
     issued: list[Token] = []
     nodes: set[int] = set()
     for peer in peers:
         _revoke(peer.tokens.filter(state__in=LIVE_TOKEN_STATES), "compromised")
-        issued.append(issue_token(peer, "replaces a compromised one"))
         nodes.add(peer.node_id)
+        try:
+            issued.append(issue_token(peer, "replaces a compromised one"))
+        except TokenError as error:
+            log.error("%s is cut off and has no new token: %s", peer.key, error)
     for node_id in sorted(nodes):
-        request_deployment(node_id, f"{_tokens(len(issued))} compromised", user, urgent=True)
+        request_deployment(
+            node_id, f"tokens of {_phones(len(peers))} compromised", user, urgent=True
+        )
     return issued
 
 
@@ -146,7 +180,7 @@ def token_seen(token: Token, at: datetime) -> bool:
     changes: they stay accepted until their grace ends.
     """
     first = Token.objects.filter(pk=token.pk, state=TokenState.ISSUED).update(
-        state=TokenState.CURRENT, seen_at=at
+        state=TokenState.CURRENT, seen_at=at, current_at=at
     )
     if not first:
         Token.objects.filter(pk=token.pk, state__in=LIVE_TOKEN_STATES).update(seen_at=at)
@@ -167,6 +201,10 @@ def expire_tokens(now: datetime | None = None) -> int:
     for node_id in nodes:
         request_deployment(node_id, f"grace of {_tokens(count)} ended", urgent=True)
     return count
+
+
+def _phones(count: int) -> str:
+    return "1 phone" if count == 1 else f"{count} phones"
 
 
 def _tokens(count: int) -> str:

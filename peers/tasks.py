@@ -2,14 +2,14 @@
 
 from ddiweb import clock
 from ddiweb.celery import app
-from peers import services, vendor_lookups
+from peers import services, vendor_lookups, witness
 
 
 @app.task
 def expire_tokens() -> int:
     """Every five seconds: revoke the tokens whose grace has ended, and write the time down."""
     clock.trusted.keep()
-    return services.expire_tokens()
+    return services.expire_tokens() + witness.end_quiet_graces(clock.now())
 
 
 @app.task

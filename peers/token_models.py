@@ -28,17 +28,40 @@ class Token(models.Model):
     hint = models.CharField(max_length=24)
     state = models.CharField(max_length=10, choices=TokenState.choices, default=TokenState.ISSUED)
     issued_at = models.DateTimeField(auto_now_add=True)
+    current_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     grace_until = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     cut_at = models.DateTimeField(null=True, blank=True)
     cut_generation = models.PositiveBigIntegerField(null=True, blank=True)
     reason = models.CharField(max_length=120, blank=True)
+    # What the kernel counted of it at the last look, and when that last rose.
+    packets = models.PositiveBigIntegerField(default=0, editable=False)
+    heard_at = models.DateTimeField(null=True, editable=False)
+    mark_given_back = models.BooleanField(
+        default=False, editable=False, help_text="A newer token of the node has this mark now."
+    )
 
     class Meta:
         ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["node", "cut_at"],
+                condition=Q(mark_given_back=False, cut_generation__isnull=False),
+                name="marks_that_rest",
+            ),
+        ]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["node", "mark"], name="mark_once_a_node"),
+            models.UniqueConstraint(
+                fields=["node", "mark"],
+                condition=Q(mark_given_back=False),
+                name="mark_once_a_node",
+            ),
+            models.CheckConstraint(
+                condition=Q(mark_given_back=False)
+                | Q(state="revoked", cut_generation__isnull=False),
+                name="mark_given_back_was_cut",
+            ),
             models.CheckConstraint(
                 condition=Q(mark__gte=1, mark__lt=2**20), name="mark_fits_the_connmark"
             ),

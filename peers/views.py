@@ -95,10 +95,16 @@ def rotate(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 def _do(request: HttpRequest, peers: list[Peer], what: str, hours: int) -> None:
     many = f"{len(peers)} phones" if len(peers) > 1 else f"“{peers[0]}”"
     if what == CUT:
-        services.compromised(peers, request.user)
+        short = len(peers) - len(services.compromised(peers, request.user))
         note(request, peers, "Token compromised: cut off, a new one issued.")
         text = f"{many}: cut off now. Give the new token to come back: “Set up the phone” shows it."
         messages.warning(request, text)
+        if short:
+            messages.error(
+                request,
+                f"No new token for {short} of them: all marks of the node are taken. Revoke tokens "
+                "that nobody uses; a mark is free again 6 days after its flows were cut.",
+            )
         return
     services.rotate(peers, request.user, grace=timedelta(hours=hours))
     note(request, peers, f"Token rotated; the old one is accepted for {hours} h.")

@@ -44,6 +44,7 @@ class Contact(models.Model):
     round_trip_us = models.PositiveIntegerField(null=True)
     expires_at = models.DateTimeField(null=True)
     first_seen_at = models.DateTimeField(auto_now_add=True)
+    refreshed_at = models.DateTimeField(null=True, help_text="Its last REGISTER, trusted time.")
     seen_at = models.DateTimeField()
 
     class Meta:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy.models import Node
 from ddiweb.live.models import Call, Contact, SecurityEvent
 from ddiweb.redact import TOKEN, redacted
@@ -46,7 +47,7 @@ def contacts(node: Node, seen: Iterable[SeenContact]) -> int:
         endpoint = _key(node, keys, contact.aor)
         row = known.pop((endpoint, plain(contact.uri, 512)), None)
         _contact(node, endpoint, contact, row, now)
-        tokens += _token(node, contact, now)
+        tokens += _token(node, contact, clock.now())
     Contact.objects.filter(pk__in=[row.pk for row in known.values()]).delete()
     return tokens
 
@@ -74,6 +75,8 @@ def _contact(
         "round_trip_us": seen.rtt_usec,
         "expires_at": datetime.fromtimestamp(seen.expires, UTC) if seen.expires else None,
     }
+    if row is None or row.expires_at != values["expires_at"]:
+        values["refreshed_at"] = clock.now()
     if row is None:
         Contact.objects.update_or_create(
             node=node,

@@ -53,8 +53,8 @@ class Rotated(serializers.Serializer[Any]):
     """A peer's new token."""
 
     peer = serializers.IntegerField(read_only=True)
-    token = TokenSerializer(read_only=True)
-    secrets = NewTokenSecrets(read_only=True)
+    token = TokenSerializer(read_only=True, allow_null=True)
+    secrets = NewTokenSecrets(read_only=True, allow_null=True)
     deployment = DeploymentLink(read_only=True)
 
 

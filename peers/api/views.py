@@ -48,13 +48,13 @@ class NumberViewSet(Resource):
         return row.trunk.node_id
 
 
-def rotated(peer_id: int, token: Token) -> dict[str, Any]:
+def rotated(peer: Peer, token: Token | None) -> dict[str, Any]:
     """The answer that holds a new token's value, this once."""
     return {
-        "peer": peer_id,
-        "token": tokens.TokenSerializer(token).data,
-        "secrets": {"token": token.value},
-        **deployed(pending(token.node_id)),
+        "peer": peer.pk,
+        "token": tokens.TokenSerializer(token).data if token else None,
+        "secrets": {"token": token.value} if token else None,
+        **deployed(pending(peer.node_id)),
     }
 
 
@@ -135,22 +135,22 @@ class PeerViewSet(Resource):
                 issued = services.rotate(peers, self.request.user, grace=grace)
             except services.TokenError as error:
                 raise Conflict("; ".join(error.messages)) from None
-            done = [rotated(peer.pk, one) for peer, one in zip(peers, issued, strict=True)]
+            done = [rotated(peer, one) for peer, one in zip(peers, issued, strict=True)]
         return Response({"results": done} if many else done[0])
 
     @extend_schema(request=Nothing, responses={200: tokens.Rotated})
     @action(detail=True, methods=["post"])
     def compromised(self, request: Request, pk: str) -> Response:
-        """Revoke all its tokens now, cut their flows, and issue a new one."""
+        """Revoke all its tokens now, cut their flows, and issue a new one.
+
+        `token` and `secrets` are null if no mark is free for one: the phone is cut off even so.
+        """
         Nothing(data=request.data).is_valid(raise_exception=True)
         peer = self.get_object()
         with transaction.atomic():
             lock_nodes([peer])
-            try:
-                (token,) = services.compromised([peer], request.user)
-            except services.TokenError as error:
-                raise Conflict("; ".join(error.messages)) from None
-            return Response(rotated(peer.pk, token))
+            issued = services.compromised([peer], request.user)
+            return Response(rotated(peer, next(iter(issued), None)))
 
 
 class TokenViewSet(ReadOnly):
