@@ -7,236 +7,128 @@ The order, and why:
    later "established" rule can not shadow them.
 3. The administrator: the agent's own networks first, before anything that is editable could
    decide about TCP. They are rules, not a set, so that no set can lose them.
-4. TCP to the SIP port: vendors, else DROP; before "established", so a removed vendor is out.
-5. Related and established, ICMP, DHCP, DROP.
+4. TCP to the SIP and TLS ports: a gate too; before "established", so a removed vendor is out.
+5. The host's other services.
+6. Related and established, ICMP, DHCP, DROP.
 
 Marks are tested positively wherever ACCEPT depends on them: connmark matches nothing, not even
 negated, on a packet that conntrack does not know.
 """
 
-import hashlib
 from typing import Literal
 
-from firewall.ruleset.rules import (
-    U32,
-    Action,
-    AddressSet,
-    Chain,
-    ConnMark,
-    Family,
-    Holds,
-    Icmp,
-    InSet,
-    Known,
-    Length,
-    Loopback,
-    Match,
-    Port,
-    Rate,
-    Remember,
-    Rule,
-    SetMark,
-    Source,
-    TcpPorts,
-    To,
-    Verdict,
-)
+from firewall.ruleset.gates import Gates, Step, chain, to
+from firewall.ruleset.matches import Icmp, Known, Loopback, Port, Rate, Source, TcpPorts
+from firewall.ruleset.rules import Block, Chain, Family, Rule, Verdict
 from firewall.ruleset.tree import token_chains
-from firewall.ruleset.types import (
-    FLOW_BIT,
-    MARK_MASK,
-    MAX_MANAGEMENT_PORTS,
-    RTP_MARK,
-    Intent,
-    Invalid,
-    Management,
-)
+from firewall.ruleset.types import MAX_MANAGEMENT_PORTS, Intent, Invalid, Management, Service
 
 ENTRY = "DDI-IN"  # the one chain that INPUT calls
-SEEN_SECONDS = 300  # how long an address that showed a token may start RTP
-LONGEST = 4096  # bytes of a SIP datagram that is searched for a token
-_REVOKED_BRANCH = 32  # more revoked marks than this are found by their low bits
 _ACCEPT = Verdict("ACCEPT")
 _DROP = Verdict("DROP")
-_MARKED = ConnMark(FLOW_BIT, FLOW_BIT)
-
-# The datagram starts with "SIP/": a response. IPv4 steps over the header by its length; IPv6 asks
-# for UDP as the first header, or an extension header could move a request behind byte 48.
-_RESPONSE = {
-    4: U32("0x0>>0x16&0x3c@0x8=0x5349502f"),
-    6: U32("0x3&0xff=0x11&&0x30=0x5349502f"),
-}
 
 
 def build(
-    intent: Intent, management: Management, version: Literal[4, 6], slot: str = "a"
+    intent: Intent,
+    management: Management,
+    version: Literal[4, 6],
+    slot: str = "a",
+    home: Block | None = None,
 ) -> Family:
     """The rules and sets of one family; raises `Invalid` where intent and agent contradict.
 
-    `slot` names the generation of chains (`DDIa-…`): two can be loaded beside each other.
+    `slot` names the generation of chains (`DDIa-…`): two can be loaded beside each other. `home`
+    are the networks of the intent's countries; they are needed if it names any.
     """
-    if intent.sip_port in management.ports:
-        raise Invalid("sip_port", "is a built-in management port", "take another SIP port")
-    return _Builder(intent, management, version, slot).family()
+    _check(intent, management)
+    if intent.countries and home is None:
+        raise Invalid(
+            "countries",
+            "are named, but the agent has no list of their addresses",
+            "install tor-geoipdb and name its files in the agent's configuration (country_files)",
+        )
+    gates = Gates(intent, version, slot, home if intent.countries else None)
+    chains = [
+        Chain(ENTRY, (Rule((), to(slot, "IN")),)),
+        _input(intent, management, version, slot),
+        chain(slot, "MGMT", *_management(intent, management, version)),
+        *gates.before(),
+        *token_chains(slot, intent.site_prefix, intent.tokens),
+        *gates.behind(),
+    ]
+    return Family(version, tuple(chains), gates.sets)
 
 
-class _Builder:
-    def __init__(
-        self, intent: Intent, management: Management, version: Literal[4, 6], slot: str
-    ) -> None:
-        self.intent = intent
-        self.management = management
-        self.version = version
-        self.slot = slot
-        self.vendors = self._fixed("vendor", intent.vendors)
-        self.bans = self._fixed("ban", intent.bans)
-        self.seen = AddressSet(f"ddi-seen{version}", "hash:ip", version, SEEN_SECONDS, None)
-        self.cut = AddressSet(f"ddi-cut{version}", "hash:ip", version, SEEN_SECONDS, None)
-
-    def family(self) -> Family:
-        chains = [
-            Chain(ENTRY, (Rule((), self._to("IN")),)),
-            self._input(),
-            self._chain("MGMT", *self._management_rules()),
-            self._chain("TCP", ((self._vendor,), _ACCEPT), ((), _DROP)),
-            self._sip(),
-            *self._marked(),
-            self._new(),
-            *token_chains(self.slot, self.intent.site_prefix, self.intent.tokens),
-            self._verdict(),
-            self._rtp(),
-            self._chain("RTPOK", ((), SetMark(RTP_MARK, MARK_MASK)), ((), _ACCEPT)),
-        ]
-        return Family(self.version, tuple(chains), (self.vendors, self.bans, self.seen, self.cut))
-
-    @property
-    def _vendor(self) -> InSet:
-        return InSet(self.vendors.name)
-
-    def _input(self) -> Chain:
-        intent = self.intent
-        ports = tuple(sorted({*self.management.ports, *intent.management_ports}))
-        if len(ports) > MAX_MANAGEMENT_PORTS:
+def _check(intent: Intent, management: Management) -> None:
+    for name in ("sip_port", "tls_port"):
+        if getattr(intent, name) in management.ports:
+            raise Invalid(name, "is a built-in management port", "take another port")
+    for index, service in enumerate(intent.services):
+        if any(service.touches("tcp", port, port) for port in management.ports):
             raise Invalid(
-                "management_ports",
-                f"are {len(ports)} with the built-in ones",
-                f"give at most {MAX_MANAGEMENT_PORTS} together",
+                f"services[{index}]", "opens a built-in management port", "take other ports"
             )
-        return self._chain(
-            "IN",
-            ((Loopback(),), _ACCEPT),
-            ((Port("udp", intent.sip_port, intent.sip_port),), self._to("SIP")),
-            ((Port("udp", intent.rtp_first, intent.rtp_last),), self._to("RTP")),
-            ((TcpPorts(ports),), self._to("MGMT", back=True)),
-            ((Port("tcp", intent.sip_port, intent.sip_port),), self._to("TCP")),
-            ((Known(),), _ACCEPT),
-            *(self._icmp4() if self.version == 4 else self._icmp6()),
-            ((), _DROP),
+    count = len({*management.ports, *intent.management_ports})
+    if count > MAX_MANAGEMENT_PORTS:
+        raise Invalid(
+            "management_ports",
+            f"are {count} with the built-in ones",
+            f"give at most {MAX_MANAGEMENT_PORTS} together",
         )
 
-    def _management_rules(self) -> list[tuple[tuple[Match, ...], Action]]:
-        extra = [net for net in self.intent.management if net not in self.management.networks]
-        ordered = [*self.management.networks, *extra]
-        return [((Source(net),), _ACCEPT) for net in ordered if self._mine(net)]
 
-    def _icmp4(self) -> list[tuple[tuple[Match, ...], Action]]:
-        """Echo, and the DHCP answers that a lease lives on; errors come as RELATED."""
-        return [
-            ((Icmp(4, 8), Rate(100, 200)), _ACCEPT),
-            ((Port("udp", 68, 68, source=67),), _ACCEPT),
-        ]
+def _input(intent: Intent, management: Management, version: Literal[4, 6], slot: str) -> Chain:
+    ports = tuple(sorted({*management.ports, *intent.management_ports}))
+    sip, tls = intent.sip_port, intent.tls_port
+    gate = TcpPorts(tuple(sorted((sip, tls)))) if tls else Port("tcp", sip, sip)
+    return chain(
+        slot,
+        "IN",
+        ((Loopback(),), _ACCEPT),
+        ((Port("udp", sip, sip),), to(slot, "SIP")),
+        ((Port("udp", intent.rtp_first, intent.rtp_last),), to(slot, "RTP")),
+        ((TcpPorts(ports),), to(slot, "MGMT", back=True)),
+        ((gate,), to(slot, "TCP")),
+        *(_service(one) for one in intent.services if _concerns(one.network, version)),
+        ((Known(),), _ACCEPT),
+        *(_icmp4() if version == 4 else _icmp6()),
+        ((), _DROP),
+    )
 
-    def _icmp6(self) -> list[tuple[tuple[Match, ...], Action]]:
-        """RFC 4890, section 4.4: errors, echo; multicast listener and neighbour discovery on link.
 
-        Conntrack does not follow neighbour discovery, so no other rule would let it in.
-        """
-        rules: list[tuple[tuple[Match, ...], Action]] = []
-        rules += [((Icmp(6, kind, on_link=True),), _ACCEPT) for kind in (133, 134, 135, 136)]
-        rules += [((Icmp(6, kind),), _ACCEPT) for kind in (1, 2, 3, 4)]
-        rules.append(((Icmp(6, 128), Rate(100, 200)), _ACCEPT))
-        rules += [((Source("fe80::/10"), Icmp(6, kind)), _ACCEPT) for kind in (130, 131, 132, 143)]
-        rules.append(((Source("fe80::/10"), Port("udp", 546, 546, source=547)), _ACCEPT))
-        return rules
+def _service(service: Service) -> Step:
+    port = Port(service.protocol, service.first, service.last)
+    return ((Source(service.network), port) if service.network else (port,), _ACCEPT)
 
-    def _sip(self) -> Chain:
-        return self._chain(
-            "SIP",
-            ((self._vendor,), _ACCEPT),
-            ((InSet(self.bans.name),), _DROP),
-            ((_MARKED,), self._to("MARKED")),
-            ((Known(reply=True), _RESPONSE[self.version]), _ACCEPT),
-            ((), self._to("NEW")),
-        )
 
-    def _marked(self) -> list[Chain]:
-        """Flows of phones: a revoked one loses its bit and stands as a stranger's packet."""
-        marked = self._chain(
-            "MARKED",
-            ((), self._to("REV", back=True)),
-            ((ConnMark(FLOW_BIT, FLOW_BIT, negate=True),), self._to("NEW")),
-            ((Length(LONGEST), Holds(self.intent.site_prefix)), self._to("TOK")),
-            ((), _ACCEPT),
-        )
-        marks = self.intent.revoked
-        if len(marks) <= _REVOKED_BRANCH:
-            return [marked, self._chain("REV", *map(self._unmark, marks))]
-        root: list[tuple[tuple[Match, ...], Action]] = []
-        leaves: list[Chain] = []
-        for low in range(16):
-            group = [mark for mark in marks if mark & 0xF == low]
-            if group:
-                name = f"REV{low:x}"
-                root.append(((ConnMark(FLOW_BIT | low, FLOW_BIT | 0xF),), self._to(name, True)))
-                leaves.append(self._chain(name, *map(self._unmark, group)))
-        return [marked, self._chain("REV", *root), *leaves]
+def _management(intent: Intent, management: Management, version: int) -> list[Step]:
+    extra = [net for net in intent.management if net not in management.networks]
+    ordered = [*management.networks, *extra]
+    return [((Source(net),), _ACCEPT) for net in ordered if _concerns(net, version)]
 
-    @staticmethod
-    def _unmark(mark: int) -> tuple[tuple[Match, ...], Action]:
-        return ((ConnMark(FLOW_BIT | mark, MARK_MASK),), SetMark(0, FLOW_BIT))
 
-    def _new(self) -> Chain:
-        return self._chain(
-            "NEW",
-            ((Length(LONGEST, negate=True),), _DROP),
-            ((Holds(self.intent.site_prefix),), self._to("TOK")),
-            ((), _DROP),
-        )
+def _concerns(net: str, version: int) -> bool:
+    """Whether a network is of this family; an empty one is of both."""
+    return not net or (":" in net) == (version == 6)
 
-    def _verdict(self) -> Chain:
-        """Only packets that carry a token come here: no other renews the right to send RTP."""
-        return self._chain(
-            "VERDICT",
-            ((_MARKED,), Remember(add=self.seen.name, remove=self.cut.name)),
-            ((_MARKED,), _ACCEPT),
-            ((), _DROP),
-        )
 
-    def _rtp(self) -> Chain:
-        """`cut` stands before the marks: the server's own RTP would re-open a revoked call."""
-        return self._chain(
-            "RTP",
-            ((self._vendor,), _ACCEPT),
-            ((InSet(self.bans.name),), _DROP),
-            ((InSet(self.cut.name),), _DROP),
-            ((ConnMark(RTP_MARK, MARK_MASK),), _ACCEPT),
-            ((Known(reply=True),), _ACCEPT),
-            ((InSet(self.seen.name),), self._to("RTPOK")),
-            ((), _DROP),
-        )
+def _icmp4() -> list[Step]:
+    """Echo, and the DHCP answers that a lease lives on; errors come as RELATED."""
+    return [
+        ((Icmp(4, 8), Rate(100, 200)), _ACCEPT),
+        ((Port("udp", 68, 68, source=67),), _ACCEPT),
+    ]
 
-    def _fixed(self, kind: str, wanted: tuple[str, ...]) -> AddressSet:
-        """A set named by its content: a rule can only ever refer to the whole old or new list."""
-        members = tuple(net for net in wanted if self._mine(net))
-        mark = hashlib.sha256("\n".join(["counters", *members]).encode()).hexdigest()[:12]
-        name = f"ddi-{kind}{self.version}-{mark}"
-        return AddressSet(name, "hash:net", self.version, None, members)
 
-    def _mine(self, net: str) -> bool:
-        return (":" in net) == (self.version == 6)
+def _icmp6() -> list[Step]:
+    """RFC 4890, section 4.4: errors, echo; multicast listener and neighbour discovery on link.
 
-    def _to(self, name: str, back: bool = False) -> To:
-        return To(f"DDI{self.slot}-{name}", back)
-
-    def _chain(self, name: str, *rules: tuple[tuple[Match, ...], Action]) -> Chain:
-        return Chain(f"DDI{self.slot}-{name}", tuple(Rule(*rule) for rule in rules))
+    Conntrack does not follow neighbour discovery, so no other rule would let it in.
+    """
+    rules: list[Step] = []
+    rules += [((Icmp(6, kind, on_link=True),), _ACCEPT) for kind in (133, 134, 135, 136)]
+    rules += [((Icmp(6, kind),), _ACCEPT) for kind in (1, 2, 3, 4)]
+    rules.append(((Icmp(6, 128), Rate(100, 200)), _ACCEPT))
+    rules += [((Source("fe80::/10"), Icmp(6, kind)), _ACCEPT) for kind in (130, 131, 132, 143)]
+    rules.append(((Source("fe80::/10"), Port("udp", 546, 546, source=547)), _ACCEPT))
+    return rules

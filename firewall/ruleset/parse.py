@@ -9,9 +9,8 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from firewall.ruleset.rules import (
+from firewall.ruleset.matches import (
     U32,
-    Action,
     ConnMark,
     Holds,
     Icmp,
@@ -22,17 +21,17 @@ from firewall.ruleset.rules import (
     Match,
     Port,
     Rate,
-    Remember,
-    Rule,
-    SetMark,
     Source,
     TcpPorts,
-    To,
-    Verdict,
+    Throttled,
 )
+from firewall.ruleset.rules import Action, Add, Remember, Rule, SetMark, To, Verdict
+from firewall.ruleset.segments import LADEN, Eager, Established, Fresh, Laden, TcpFlag
 
 OWN_CHAIN = re.compile(r"\ADDI(?:-IN|[ab]-[A-Za-z0-9]{1,22})\Z")
-OWN_SET = re.compile(r"\Addi-(?:vendor|ban|seen|cut|trial|proof)[46](?:-[0-9a-f]{12})?\Z")
+OWN_SET = re.compile(
+    r"\Addi-(?:vendor|exempt|ban|jail|land|seen|cut|trial|proof)[46](?:-[0-9a-f]{12})?\Z"
+)
 _COUNTED = re.compile(r"\A(?:\[(\d+):(\d+)\] )?-A (\S+) ?(.*)\Z")
 _TOKEN_MARK = re.compile(r"--set-xmark 0x4([0-9a-f]{7})/0x7fffffff\Z")
 _POLICY = re.compile(r"\A:(\S+) (\S+) \[\d+:\d+\]\Z")
@@ -166,12 +165,15 @@ def _fit(shape: str, words: list[str]) -> list[str] | None:
     return taken
 
 
+_VERDICTS = {"ACCEPT": Verdict("ACCEPT"), "DROP": Verdict("DROP"), "RETURN": Verdict("RETURN")}
+
+
 def _action(words: list[str]) -> Action:
     match words:
-        case ["-j", "ACCEPT"]:
-            return Verdict("ACCEPT")
-        case ["-j", "DROP"]:
-            return Verdict("DROP")
+        case ["-j", word] if word in _VERDICTS:
+            return _VERDICTS[word]
+        case ["-j", "SET", "--add-set", add, "src", "--exist"]:
+            return Add(add)
         case ["-j", "CONNMARK", "--set-xmark", mark]:
             return SetMark(*_pair(mark))
         case ["-j", "SET", "--add-set", add, "src", "--exist", "--del-set", remove, "src"]:
@@ -189,6 +191,13 @@ def _pair(text: str) -> tuple[int, int]:
 def _span(text: str) -> tuple[int, int]:
     first, _, last = text.partition(":")
     return int(first), int(last or first)
+
+
+def _laden(code: str) -> Laden:
+    for version in (4, 6):
+        if code == LADEN[version]:
+            return Laden(4 if version == 4 else 6)
+    raise ValueError("a filter program that is not ours")
 
 
 def _length(span: str, negate: bool) -> Length:
@@ -219,11 +228,22 @@ _SHAPES: Iterable[tuple[str, Callable[[list[str]], Match]]] = (
         lambda w: Icmp(6, int(w[0]), on_link=True),
     ),
     ("-p ipv6-icmp -m icmp6 --icmpv6-type *", lambda w: Icmp(6, int(w[0]))),
+    ("-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN", lambda w: TcpFlag("SYN")),
+    ("-p tcp -m tcp --tcp-flags RST RST", lambda w: TcpFlag("RST")),
     ("-m set --match-set * src", lambda w: InSet(w[0])),
     ("-m connmark --mark *", lambda w: ConnMark(*_pair(w[0]))),
     ("-m connmark ! --mark *", lambda w: ConnMark(*_pair(w[0]), negate=True)),
     ("-m conntrack --ctstate ESTABLISHED --ctdir REPLY", lambda w: Known(reply=True)),
     ("-m conntrack --ctstate RELATED,ESTABLISHED", lambda w: Known()),
+    ("-m conntrack --ctstate ESTABLISHED", lambda w: Established()),
+    ("-m conntrack --ctstate NEW", lambda w: Fresh()),
+    ("-m bpf --bytecode *", lambda w: _laden(w[0])),
+    *((str(Eager(version)), lambda w, v=version: Eager(v)) for version in (6, 4)),
+    *(
+        (str(Throttled(version, listing)), lambda w, v=version, on=listing: Throttled(v, on))
+        for version in (4, 6)
+        for listing in (False, True)
+    ),
     ("-m u32 --u32 *", lambda w: U32(w[0])),
     ("-m string --string * --algo kmp", lambda w: Holds(w[0])),
     ("-m length --length *", lambda w: _length(w[0], False)),

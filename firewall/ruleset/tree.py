@@ -10,33 +10,37 @@ in which no token was found gives the packet back, and the next digits are looke
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
+from operator import attrgetter
 
-from firewall.ruleset.rules import Chain, ConnMark, Holds, Rule, SetMark, To
+from firewall.ruleset.matches import ConnMark, Holds
+from firewall.ruleset.rules import Chain, Rule, SetMark, To
 from firewall.ruleset.types import FLOW_BIT, MARK_MASK, Token
 
 LEAF = 16
-MAX_LEVELS = 8  # below TOK; see build: the longest way to TOK is 7 chains, VERDICT is one more
+MAX_LEVELS = 5  # below TOK; see gates: the longest way to TOK is 8 chains, behind it are 3 more
 
 
-def token_chains(slot: str, site_prefix: str, tokens: Sequence[Token]) -> list[Chain]:
-    """The tree's chains, root (`TOK`) first, each ending at `VERDICT`; depth-first order."""
-    chains: list[Chain] = []
-    ordered = sorted(tokens, key=lambda token: token.value)
-    _grow(chains, (slot, site_prefix), "", ordered, 0)
-    return chains
+def token_chains(slot: str, site_prefix: str, tokens: Iterable[Token]) -> tuple[Chain, ...]:
+    """The tree's chains, root (`TOK`) first, each ending at `VERDICT`; depth-first order.
+
+    Both families have the same, and a token that comes or goes changes one branch: branches are
+    kept, so what is built again costs little. What comes out depends on what goes in alone.
+    """
+    ordered = tuple(sorted(tokens, key=attrgetter("value")))
+    return _branch(slot, site_prefix, "", ordered, 0)
 
 
-def _grow(
-    chains: list[Chain], where: tuple[str, str], known: str, tokens: Sequence[Token], level: int
-) -> None:
-    slot, site = where
-    at = len(chains)
-    rules: list[Rule] = []
+@lru_cache(maxsize=4096)
+def _branch(
+    slot: str, site: str, known: str, tokens: tuple[Token, ...], level: int
+) -> tuple[Chain, ...]:
     if len(tokens) <= LEAF or level == MAX_LEVELS:
-        rules = [_accept(token) for token in tokens]
-        chains.append(Chain(_name(slot, known), (*rules, _end(slot, known))))
-        return
+        leaves = map(_accept, tokens)
+        return (Chain(_name(slot, known), (*leaves, _end(slot, known))),)
+    rules: list[Rule] = []
+    below: list[Chain] = []
     # Ordered: what the first and the last share, all between them share.
     shared = len(_common(tokens[0].digits, tokens[-1].digits))
     groups: dict[str, list[Token]] = {}
@@ -47,8 +51,8 @@ def _grow(
             rules.append(_accept(group[0]))
             continue
         rules.append(Rule((Holds(site + stem),), To(_name(slot, stem), back=True)))
-        _grow(chains, where, stem, group, level + 1)
-    chains.insert(at, Chain(_name(slot, known), (*rules, _end(slot, known))))
+        below += _branch(slot, site, stem, tuple(group), level + 1)
+    return (Chain(_name(slot, known), (*rules, _end(slot, known))), *below)
 
 
 def _accept(token: Token) -> Rule:

@@ -19,23 +19,10 @@ from typing import Literal
 
 from firewall.ruleset.build import ENTRY
 from firewall.ruleset.diff import HOOK, Difference, difference
+from firewall.ruleset.matches import ConnMark, InSet, Known, Loopback, Match, TcpPorts
 from firewall.ruleset.parse import Dump
-from firewall.ruleset.rules import (
-    Add,
-    Chain,
-    ConnMark,
-    Family,
-    Fresh,
-    InSet,
-    Known,
-    Loopback,
-    Match,
-    Rule,
-    SetMark,
-    Syn,
-    TcpPorts,
-    To,
-)
+from firewall.ruleset.rules import Add, Chain, Family, Rule, SetMark, To
+from firewall.ruleset.segments import Fresh, Syn
 
 TRIAL_BIT, TRIAL_MASK = 0x08000000, 0x0F000000
 SERIALS = 8

@@ -22,7 +22,7 @@ from lab.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = "ddi-kmtest23-"
-SIP, RTP, SSH = 5060, 10_000, 22
+SIP, TLS, RTP, SSH = 5060, 5061, 10_000, 22
 SRV = {4: "203.0.113.10", 6: "2001:db8:113::10"}
 VENDOR = {4: "203.0.113.20", 6: "2001:db8:113::20"}
 STRANGER = {4: "203.0.113.66", 6: "2001:db8:113::66"}
@@ -140,7 +140,7 @@ class Bench:
         srv = self.hands["srv"]
         self.sip = {family: srv.udp(family, port=SIP) for family in (4, 6)}
         self.rtp = {family: srv.udp(family, port=RTP) for family in (4, 6)}
-        for port in (SSH, SIP, 8080):
+        for port in (SSH, SIP, TLS, 8080):
             for family in (4, 6):
                 srv.do("listen", name=f"tcp{port}-{family}", family=family, port=port)
         self.vendor = {f: self.hands["vendor"].udp(f, VENDOR[f]) for f in (4, 6)}
@@ -221,9 +221,10 @@ class Bench:
 
     def connect(self, name: str, family: int, port: int) -> str:
         """What a TCP connect from `name`'s main address to the server meets."""
-        source = {"vendor": VENDOR, "attacker": STRANGER, "admin": ADMIN}[name][family]
-        to = [SRV[family], port]
-        met: str = self.hands[name].do("connect", family=family, to=to, source=source)
+        addresses = {"vendor": VENDOR, "attacker": STRANGER, "admin": ADMIN, "phone": PHONE}
+        source, to = addresses[name][family], [SRV[family], port]
+        hands = self.hands["attacker" if name == "phone" else name]
+        met: str = hands.do("connect", family=family, to=to, source=source)
         return met
 
     def arrived(self, family: int, at: str = "sip") -> list[bytes]:

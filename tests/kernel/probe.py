@@ -8,6 +8,7 @@ import contextlib
 import json
 import select
 import socket
+import struct
 import sys
 import time
 from typing import Any
@@ -93,14 +94,79 @@ def say(name: str) -> int:
     return _SOCKETS[name].send(b".")
 
 
+def taken(name: str, wait: float = 0.3) -> list[list[Any]]:
+    """What the connections that `name` has accepted until now brought: their names and bytes."""
+    deadline = time.monotonic() + wait
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([_SOCKETS[name]], [], [], left)[0]:
+            made, peer = _SOCKETS[name].accept()
+            made.setblocking(False)
+            _SOCKETS[f"{name} {peer[0]} {peer[1]}"] = made
+    own = [one for one in _SOCKETS if one.startswith(f"{name} ")]
+    return [[one, read(one, 0)] for one in own]
+
+
+def dial(name: str, to: list[Any], source: str, port: int = 0, early: str = "") -> int:
+    """Begin a TCP connection; returns its own port. `early`: data for a TCP Fast Open."""
+    made = socket.socket(_INET[6 if ":" in source else 4], socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # end by RST
+    made.bind((source, port))
+    if early:
+        made.sendto(base64.b64decode(early), socket.MSG_FASTOPEN, (to[0], to[1]))
+    else:
+        made.settimeout(2)
+        made.connect((to[0], to[1]))
+    _SOCKETS[name] = made
+    found: int = made.getsockname()[1]
+    return found
+
+
+def write(name: str, data: str) -> None:
+    """Send on a TCP connection."""
+    _SOCKETS[name].sendall(base64.b64decode(data))
+
+
+def read(name: str, wait: float = 1.0) -> str:
+    """What came on a TCP connection within `wait` seconds, as far as it is there."""
+    found = b""
+    with contextlib.suppress(BlockingIOError, ConnectionResetError):
+        while select.select([_SOCKETS[name]], [], [], 0 if found else wait)[0]:
+            part = _SOCKETS[name].recv(65_536)
+            found += part
+            if not part:
+                break
+    return base64.b64encode(found).decode()
+
+
+def vanish(name: str) -> None:
+    """Forget a TCP connection without a word to the other side (TCP_REPAIR), as a crash does."""
+    _SOCKETS[name].setsockopt(socket.IPPROTO_TCP, 19, 1)
+    close(name)
+
+
+def option(name: str, level: int, key: int, value: int) -> None:
+    """Set an option of a socket."""
+    _SOCKETS[name].setsockopt(level, key, value)
+
+
 def close(name: str) -> None:
     """Close a socket."""
     _SOCKETS.pop(name).close()
 
 
+def forget() -> None:
+    """Reset each TCP connection that was dialled."""
+    for name in [name for name, one in _SOCKETS.items() if one.type == socket.SOCK_STREAM]:
+        close(name)
+
+
 def main() -> None:
     """Answer until the input ends."""
-    actions = {f.__name__: f for f in (bind, listen, send, receive, connect, hold, say, close)}
+    verbs = (bind, listen, send, receive, connect, close, taken, dial, write, read, vanish, option)
+    verbs += (forget, hold, say)
+    actions = {verb.__name__: verb for verb in verbs}
     for line in sys.stdin:
         request = json.loads(line)
         action: Any = actions[request.pop("do")]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import difference, removal, set_commands
+from firewall.ruleset.matches import Holds
 from firewall.ruleset.parse import Dump, parse_rule, parse_save, parse_sets
-from firewall.ruleset.rules import Family, Holds, SetMark, To
+from firewall.ruleset.rules import Family, SetMark, To
 from firewall.ruleset.text import ipset_text, preview, restore_text
 from firewall.ruleset.tree import LEAF, MAX_LEVELS
 from firewall.ruleset.types import Intent, Invalid, Management, Token
