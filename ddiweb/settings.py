@@ -19,6 +19,11 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("DDIWEB_CSRF_TRUSTED_ORIGINS", [])
 NODE = env.str("DDIWEB_NODE", "local")
 AGENT_SOCKET = env.str("DDIWEB_AGENT_SOCKET", "/run/ddiweb/agent.sock")
 REALTIME_URL = env.str("DDIWEB_REALTIME_URL", f"sqlite:///{VAR_DIR}/realtime.sqlite3")
+#: Where Asterisk reads its certificate for phones with TLS; the worker writes it.
+TLS_DIR = env.str("DDIWEB_TLS_DIR", f"{VAR_DIR}/tls")
+#: A public authority's certificate and its key, in place of one of the panel's own.
+TLS_CERTIFICATE = env.str("DDIWEB_TLS_CERTIFICATE", "")
+TLS_KEY = env.str("DDIWEB_TLS_KEY", "")
 AMI_HOST = env.str("DDIWEB_AMI_HOST", "127.0.0.1")
 AMI_PORT = env.int("DDIWEB_AMI_PORT", 5038)
 AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")
@@ -211,6 +216,8 @@ SPECTACULAR_SETTINGS = {
         "Cause": "peers.choices.Cause",
         "Codec": "peers.choices.Codec",
         "Carrier": "peers.choices.Carrier",
+        "Transport": "peers.choices.Transport",
+        "PhoneFormat": "peers.choices.PhoneFormat",
         "HostKind": "peers.choices.HostKind",
         "AddressState": "peers.api.hosts.STATES",
     },
@@ -264,6 +271,7 @@ CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "ddiweb.live.tasks.purge", "schedule": 3600.0},
     "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
     "hear-tokens": {"task": "firewall.tasks.hear_tokens_everywhere", "schedule": HEAR_EVERY},
+    "renew-certificates": {"task": "peers.tasks.renew_certificates", "schedule": 3600.0},
     "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():

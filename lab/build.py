@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import debian
+from lab import debian, names
 from lab.errors import LabError
 from lab.process import die_with_parent, outlive_parent, start_time
 from lab.tools import Command, tool
@@ -59,6 +59,7 @@ HOSTS = (
 PHONE = "phone"
 PHONE_ADDRESS = "10.77.0.2"
 NAT_ADDRESS = "10.77.0.1"
+NAT_OUTSIDE = "203.0.113.30"
 _MASQUERADE = """*nat
 :POSTROUTING ACCEPT [0:0]
 -A POSTROUTING -s 10.77.0.0/24 -o eth0 -j MASQUERADE
@@ -174,6 +175,7 @@ def build() -> dict[str, dict[str, object]]:
     batch = ["link set lo up", "link set eth0 up", f"addr add {PHONE_ADDRESS}/24 dev eth0"]
     _configure(pids[PHONE], ip, [*batch, f"route add default via {NAT_ADDRESS}"])
     _masquerade(pids["nat"])
+    _name_server(pids["nat"])
     addresses = {host.name: (host.ipv4, host.ipv6) for host in HOSTS}
     addresses[PHONE] = ((PHONE_ADDRESS,), ())
     return {
@@ -185,6 +187,20 @@ def build() -> dict[str, dict[str, object]]:
         }
         for name, pid in pids.items()
     }
+
+
+def _name_server(pid: int) -> None:
+    """Let the NAT answer names, as a phone's router does; everything in the world asks it."""
+    space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+
+    def work() -> None:
+        if _LIBC.setns(space, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        names.serve(NAT_OUTSIDE)
+
+    _fork(work)
+    os.close(space)
+    names.ask(NAT_OUTSIDE)
 
 
 def _masquerade(pid: int) -> None:

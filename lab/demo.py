@@ -28,6 +28,8 @@ NUMBER = "+442079460123"
 VENDOR_NETWORKS = ("203.0.113.20/32", "2001:db8:113::20/128")
 PEER = "Ada mobile"
 RING_SECONDS = 25
+#: Every name below it is the server, in the namespaces alone (RFC 2606, 2).
+SIP_DOMAIN = "sip.sandbox.test"
 
 
 def set_up() -> None:
@@ -91,6 +93,9 @@ def contents(slug: str, *, dry_run: bool) -> int:
                 "public_ipv4": "203.0.113.10",
                 "public_ipv6": "2001:db8:113::10",
                 "dry_run": dry_run,
+                "allow_tcp": True,
+                "tls_port": 5061,
+                "sip_domain": SIP_DOMAIN,
             },
         )
         if created:

@@ -25,10 +25,12 @@ _STATUS = re.compile(r"^Status: (Ok|Error)$", re.MULTILINE)
 _CONFIG = """[sip]
 sip_port=5062
 sip_tcp_port=5062
-sip_tls_port=-2
+sip_tls_port=-1
 guess_hostname=1
 user_agent={user_agent}
-verify_server_certs=0
+verify_server_certs=1
+verify_server_cn=1
+root_ca={ca}
 register_only_when_network_is_up=0
 
 [sound]
@@ -42,6 +44,9 @@ mtu=1300
 
 [video]
 enabled=0
+
+[misc]
+config-uri={config_uri}
 """
 
 
@@ -60,6 +65,8 @@ class LinphonePhone:
         user_agent: str = "Linphone-lab",
         tone_hz: int = 700,
         contact_parameters: str = "",
+        ca: Path | None = None,
+        config_uri: str = "",
     ) -> None:
         if not re.fullmatch(r"[A-Za-z0-9 ._/-]{1,200}", user_agent):
             raise LabError("user agent of Linphone: use plain characters")
@@ -68,6 +75,8 @@ class LinphonePhone:
         self._user_agent = user_agent
         self._tone_hz = tone_hz
         self._contact_parameters = contact_parameters
+        self._ca = ca
+        self._config_uri = config_uri
         self._process: Process | None = None
         self._buffer = ""
 
@@ -75,7 +84,8 @@ class LinphonePhone:
         """Start the daemon; raises LabError."""
         (self._folder / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
         config = self._folder / "linphonerc"
-        config.write_text(_CONFIG.format(user_agent=self._user_agent))
+        values = {"user_agent": self._user_agent, "config_uri": self._config_uri}
+        config.write_text(_CONFIG.format(ca=self._ca or "", **values))
         self._write_tone()
         command = tool("linphone-daemon")
         self._process = Process.start(
@@ -90,12 +100,17 @@ class LinphonePhone:
         )
         self._do("version")
 
-    def register(self, user: str, password: str, server: str, *, wait: float = 10.0) -> bool:
+    def register(
+        self, user: str, password: str, server: str, *, transport: str = "udp", wait: float = 10.0
+    ) -> bool:
         """Register at ``server``; returns whether it was accepted within ``wait`` seconds."""
         for word in (user, password, server):
             if not re.fullmatch(r"[!-~]{1,128}", word):
                 raise LabError("Linphone takes words without blanks only")
-        account = f"register sip:{user}@{server} sip:{server} {password}"
+        proxy = f"sip:{server}" + ("" if transport == "udp" else f";transport={transport}")
+        if transport == "tls":
+            self._do("media-encryption srtp")
+        account = f"register sip:{user}@{server} {proxy} {password}"
         if self._contact_parameters:
             # user id and realm are left to the daemon
             account += f" NULL NULL {self._contact_parameters}"
@@ -103,9 +118,13 @@ class LinphonePhone:
         found = re.search(r"^Id: (\d+)$", answer, re.MULTILINE)
         if not found:
             raise LabError(f"Linphone does not register: {answer.strip()}")
+        return self.registered(found[1], wait=wait)
+
+    def registered(self, account: str = "1", *, wait: float = 10.0) -> bool:
+        """Wait until ``account`` (Linphone's number of it) is registered; returns whether it is."""
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:
-            state = self._do(f"register-status {found[1]}")
+            state = self._do(f"register-status {account}")
             if "LinphoneRegistrationOk" in state:
                 return True
             if "LinphoneRegistrationFailed" in state:

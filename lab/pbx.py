@@ -61,10 +61,16 @@ class PbxPlan:
                 folders=folders,
                 realtime_url=self.realtime_url,
                 ami_secret=self.ami_secret,
+                tls=self.tls,
                 ami_user=self.ami_user,
                 ami_port=self.ami_port,
             )
         )
+
+    @property
+    def tls(self) -> Path:
+        """Where Asterisk reads its certificate and its transports for TLS."""
+        return self.folder / "tls"
 
     @property
     def folders(self) -> Folders:

@@ -74,7 +74,8 @@ class PhoneState:
 class PjsuaPhone:
     """A phone that registers, answers, calls, plays a tone and hears one.
 
-    ``address`` and ``port`` are its own; empty and 0: any of IPv4. A context manager.
+    ``address`` and ``port`` are its own; empty and 0: any of IPv4. ``transport`` is udp, tcp or
+    tls; with tls the server is verified by ``ca``, and audio is SRTP. A context manager.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class PjsuaPhone:
         tone_hz: int = 600,
         address: str = "",
         port: int = 0,
+        transport: str = "udp",
+        ca: Path | None = None,
     ) -> None:
         self._ns = ns
         self._folder = folder
@@ -94,6 +97,8 @@ class PjsuaPhone:
             "tone_hz": tone_hz,
             "address": address,
             "port": port,
+            "transport": transport,
+            "ca": str(ca or ""),
         }
         self._process: Process | None = None
         self._buffer = b""

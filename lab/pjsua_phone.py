@@ -21,6 +21,11 @@ from lab.pjsua_call import Account, Call
 from lab.tone import Heard
 
 CLOCK_HZ = 8000
+TRANSPORTS = {
+    "udp": pj.PJSIP_TRANSPORT_UDP,
+    "tcp": pj.PJSIP_TRANSPORT_TCP,
+    "tls": pj.PJSIP_TRANSPORT_TLS,
+}
 
 
 class Phone:
@@ -32,7 +37,7 @@ class Phone:
         self.account: Account | None = None
         self.current: Call | None = None
         self.tone: pj.ToneGenerator | None = None
-        self.address = ""
+        self.address, self.transport = "", "udp"
         self.folder = Path()
         self.files = 0
         self.incoming: list[dict[str, Any]] = []
@@ -40,13 +45,22 @@ class Phone:
         self.running = True
 
     def do_start(
-        self, *, user_agent: str, folder: str, address: str, port: int, tone_hz: int
+        self,
+        *,
+        user_agent: str,
+        folder: str,
+        address: str,
+        port: int,
+        tone_hz: int,
+        transport: str,
+        ca: str,
     ) -> dict[str, Any]:
-        """Start the stack: UDP, null sound device, a tone of ``tone_hz`` for each call.
+        """Start the stack: null sound device, a tone of ``tone_hz`` for each call.
 
-        ``address`` empty: any IPv4 one; ``port`` 0: any.
+        ``address`` empty: any IPv4 one; ``port`` 0: any. ``transport``: udp, tcp or tls; ``ca`` is
+        a PEM file by which the server is verified.
         """
-        self.address = address
+        self.address, self.transport = address, transport
         config = pj.EpConfig()
         config.uaConfig.userAgent = user_agent
         config.uaConfig.threadCnt = 0
@@ -59,11 +73,14 @@ class Phone:
         config.logConfig.consoleLevel = 0
         config.logConfig.filename = f"{folder}/pjsua.log"
         self.endpoint.libInit(config)
-        transport = pj.TransportConfig()
-        transport.port = port
-        transport.boundAddress = address
+        options = pj.TransportConfig()
+        options.port = port
+        options.boundAddress = address
+        if ca:
+            options.tlsConfig.CaListFile = ca
+            options.tlsConfig.verifyServer = True
         # The wheel of the library has no IPv6.
-        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        self.endpoint.transportCreate(TRANSPORTS[transport], options)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         self.folder = Path(folder)
@@ -89,9 +106,10 @@ class Phone:
         """Register; with an empty password only place calls. Answers when the registrar has."""
         self.drop_account()
         config = pj.AccountConfig()
+        suffix = "" if self.transport == "udp" else f";transport={self.transport}"
         config.idUri = f"sip:{user}@{server}"
         if password:
-            config.regConfig.registrarUri = f"sip:{server}"
+            config.regConfig.registrarUri = f"sip:{server}{suffix}"
             config.regConfig.timeoutSec = expires
             config.regConfig.retryIntervalSec = 0
             config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
@@ -99,6 +117,9 @@ class Phone:
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
         config.natConfig.udpKaIntervalSec = 0
+        if self.transport == "tls":
+            config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
+            config.mediaConfig.srtpSecureSignaling = 1
         config.mediaConfig.transportConfig.boundAddress = self.address
         self.account = Account(self)
         self.account.create(config)

@@ -62,6 +62,7 @@ class PeerAdmin(DeployingAdmin):
     fieldsets = (
         (None, {"fields": ("node", "name", "owner", "enabled")}),
         ("Account", {"fields": ("username", "password", "fresh_password", "carrier")}),
+        ("Connection", {"fields": ("transport", "strict_names")}),
         ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
     )
 

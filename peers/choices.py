@@ -71,3 +71,19 @@ class TokenState(models.TextChoices):
 
 
 LIVE_TOKEN_STATES = (TokenState.ISSUED, TokenState.CURRENT, TokenState.RETIRING)
+
+
+class Transport(models.TextChoices):
+    """How a phone's signalling travels."""
+
+    UDP = "udp", "UDP (the usual; the token is readable on the way)"
+    TCP = "tcp", "TCP (for networks that lose UDP; readable on the way)"
+    TLS = "tls", "TLS (signalling and audio encrypted)"
+
+
+class PhoneFormat(models.TextChoices):
+    """Files that set up a phone, an app family each; see ``peers.provisioning``."""
+
+    LINPHONE = "linphone", "Linphone"
+    MICROSIP = "microsip", "MicroSIP"
+    GENERIC = "generic", "Another app (text to read)"

@@ -1,5 +1,6 @@
 """Forms of trunks and peers: plain choices instead of raw values, secrets that only go in."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,6 +11,7 @@ from peers import rules
 from peers.choices import Codec
 from peers.defaults import new_password
 from peers.models import Peer, Trunk, TrunkHost, TrunkNetwork
+from peers.tls import choice
 from peers.validators import canonical_host
 
 CODECS_HELP = "The first one that both sides know is used. Move the better ones up."
@@ -164,14 +166,31 @@ class PeerForm(SipAccountForm):
 
     class Meta:
         model = Peer
-        fields = ("node", "name", "owner", "username", "password", "carrier", "enabled", "codecs")
+        fields = (
+            "node", "name", "owner", "username", "password", "carrier", "enabled", "codecs",
+            "transport", "strict_names",
+        )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
-        """A fresh password takes the place of whatever was there."""
+        """A fresh password takes the place of whatever was there; the node offers the transport."""
         data = super().clean()
+        node = data.get("node") or (self.instance.node if self.instance.node_id else None)
+        if node is not None and data.get("transport"):
+            self._check("transport", lambda: choice.is_possible(node, data["transport"]))
+            if data.get("strict_names"):
+                self._check(
+                    "strict_names",
+                    lambda: choice.strict_is_possible(node.pk, self.instance.pk, data["transport"]),
+                )
         if data.get("fresh_password"):
             data["password"] = new_password()
         return data
+
+    def _check(self, field: str, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except ValidationError as error:
+            self.add_error(field, error)
 
 
 class PhoneNumberField(OneLineField):

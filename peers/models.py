@@ -12,17 +12,18 @@ from ddiweb import validators
 from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField
 from peers.caller_models import CallerRule
-from peers.choices import Carrier, Cause, StepKind
+from peers.choices import Carrier, Cause, StepKind, Transport
 from peers.defaults import default_codecs, new_password
 from peers.schedule_models import Schedule, ScheduleTime
+from peers.tls_models import Authority, NodeCertificate, ProvisioningLink
 from peers.token_models import Token
 from peers.trunk_models import Trunk
 from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
-    "CallerRule", "Number", "Peer", "Schedule", "ScheduleTime", "Step", "Token", "Trunk",
-    "TrunkAddress", "TrunkHost", "TrunkNetwork",
+    "Authority", "CallerRule", "NodeCertificate", "Number", "Peer", "ProvisioningLink", "Schedule",
+    "ScheduleTime", "Step", "Token", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork",
 ]  # fmt: skip
 
 
@@ -71,12 +72,28 @@ class Peer(models.Model):
         default=True, help_text="Off: the phone is cut off at once, its settings are kept."
     )
     codecs = models.JSONField(default=default_codecs, validators=[known_codecs])
+    transport = models.CharField(
+        max_length=3,
+        choices=Transport.choices,
+        default=Transport.UDP,
+        help_text="TLS and TCP must be switched on for the node first.",
+    )
+    strict_names = models.BooleanField(
+        "this app checks names strictly",
+        default=False,
+        help_text="Only with TLS, for apps that refuse wildcard certificates (those built on "
+        "PJSIP, such as MicroSIP, when they verify). Its server name, which holds its token, then "
+        "stands in the certificate, and every phone with TLS can read it there.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     history = HistoricalRecords(excluded_fields=["password"])
 
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(transport__in=Transport.values), name="peer_transport"
+            ),
             models.UniqueConstraint(fields=["node", "username"], name="username_once_a_node"),
             models.CheckConstraint(
                 condition=Q(username__regex=r"\A[a-z0-9_.-]{3,40}\Z"),

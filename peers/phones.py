@@ -12,8 +12,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ddiweb.live.models import Contact
-from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState
+from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState, Transport
 from peers.models import Peer, Token
+from peers.tls import names
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,18 @@ class Account:
     password: str
     token: str
     carrier: str = Carrier.USER_AGENT
+    transport: str = Transport.UDP
 
     @property
     def address(self) -> str:
         """``host:port``, with an IPv6 address in brackets."""
         host = f"[{self.server}]" if ":" in self.server else self.server
         return f"{host}:{self.port}"
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether signalling and audio are."""
+        return self.transport == Transport.TLS
 
     @property
     def identity(self) -> str:
@@ -61,13 +68,19 @@ class Account:
 def account(peer: Peer, token: Token | None) -> Account:
     """The account of ``peer`` with its newest token (empty if it has no live one)."""
     node, value = peer.node, token.value if token else ""
+    server = node.public_ipv4 or node.public_ipv6 or "(the node has no public address yet)"
+    port = node.sip_port
+    if peer.transport == Transport.TLS and token is not None:
+        # The kernel reads the token in the name that the phone asks for (RFC 6066, 3).
+        server, port = names.of_token(node, value), node.tls_port
     return Account(
-        server=node.public_ipv4 or node.public_ipv6 or "(the node has no public address yet)",
-        port=node.sip_port,
+        server=server,
+        port=port,
         username=value if peer.carrier == Carrier.USERNAME else peer.username,
         password=peer.password,
         token=value,
         carrier=peer.carrier,
+        transport=peer.transport,
     )
 
 
@@ -77,7 +90,8 @@ def _common(acc: Account) -> tuple[Line, ...]:
         Line("Username: the token" if by_name else "Username", acc.username, secret=by_name),
         Line("Password", acc.password, secret=True),
         Line("Domain / server", acc.address),
-        Line("Transport", "UDP"),
+        Line("Transport", acc.transport.upper()),
+        *((Line("Media encryption", "SRTP (SDES), mandatory"),) if acc.encrypted else ()),
     )
 
 

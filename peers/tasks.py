@@ -1,8 +1,9 @@
-"""Clockwork of the tokens and of vendors' names."""
+"""Clockwork of the tokens, of vendors' names and of certificates."""
 
 from ddiweb import clock
 from ddiweb.celery import app
 from peers import services, vendor_lookups, witness
+from peers.tls import renewal
 
 
 @app.task
@@ -16,3 +17,9 @@ def expire_tokens() -> int:
 def resolve_vendors() -> int:
     """Every ``DDIWEB_DNS_EVERY`` seconds: look up the vendors' names that are due."""
     return vendor_lookups.run()
+
+
+@app.task
+def renew_certificates() -> int:
+    """Every hour: ask for a new certificate where two thirds of the old one's life are over."""
+    return renewal.run()

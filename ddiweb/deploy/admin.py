@@ -35,6 +35,7 @@ class NodeAdmin(DeployingAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "dry_run")}),
         ("Addresses", {"fields": ("public_ipv4", "public_ipv6", "sip_port")}),
+        ("TCP and TLS", {"fields": ("allow_tcp", "tls_port", "sip_domain")}),
         ("Audio", {"fields": (("rtp_first", "rtp_last"),)}),
         (
             "Fixed once it is there",

@@ -11,7 +11,11 @@ from django.utils.module_loading import import_string
 from ddiweb.deploy.target import Target
 
 #: A new target is one file and one line here.
-PATHS = ("peers.realtime.target.RealtimeTarget", "firewall.target.FirewallTarget")
+PATHS = (
+    "peers.realtime.target.RealtimeTarget",
+    "peers.tls.target.TlsTarget",
+    "firewall.target.FirewallTarget",
+)
 
 
 def targets() -> Sequence[Target]:

@@ -12,8 +12,9 @@ from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
 from peers import rules
 from peers.api import hosts
-from peers.choices import Cause, Codec, StepKind
+from peers.choices import Cause, Codec, StepKind, Transport
 from peers.models import Number, Peer, Schedule, Step, Trunk, TrunkNetwork
+from peers.tls import choice
 
 User = get_user_model()
 
@@ -262,6 +263,9 @@ class PeerSerializer(ResourceSerializer):
         help_text="The username of the person who uses it.",
     )
     codecs = codec_list()
+    transport = Choice(
+        choices=Transport.choices, required=False, help_text="What the node offers: udp, tcp, tls."
+    )
 
     class Meta:
         model = Peer
@@ -276,6 +280,8 @@ class PeerSerializer(ResourceSerializer):
             "carrier",
             "enabled",
             "codecs",
+            "transport",
+            "strict_names",
             "created_at",
         )
         extra_kwargs: ClassVar[dict[str, Attrs]] = {
@@ -287,8 +293,16 @@ class PeerSerializer(ResourceSerializer):
         return secret_password(field_name, *super().build_standard_field(field_name, model_field))
 
     def check_rules(self, candidate: Peer, attrs: Attrs) -> None:
-        """Its username is its own."""
+        """Its username is its own, and its node offers its transport."""
         rule(
             lambda: rules.usernames_differ(candidate.node_id, candidate.username, of_trunk=False),
             "username",
         )
+        rule(lambda: choice.is_possible(candidate.node, candidate.transport), "transport")
+        if candidate.strict_names:
+            rule(
+                lambda: choice.strict_is_possible(
+                    candidate.node_id, candidate.pk, candidate.transport
+                ),
+                "strict_names",
+            )

@@ -146,6 +146,7 @@ class PeerFacts:
     ``username``. ``digest_ha1_md5`` is md5(username:realm:password) (RFC 2617, 3.2.2.2).
     ``token_accounts``: None, or all the names by which it signs in, in place of ``username``: one
     a live token, where the SIP username carries it.
+    ``encrypted``: audio must be SRTP with the keys in the signalling (RFC 4568), which TLS hides.
     """
 
     key: str
@@ -155,6 +156,7 @@ class PeerFacts:
     display_name: str = ""
     enabled: bool = True
     token_accounts: tuple[AccountFacts, ...] | None = None
+    encrypted: bool = False
 
     def __post_init__(self) -> None:
         matches("peer.key", KEY, self.key, "use [a-z0-9_]")

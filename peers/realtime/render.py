@@ -141,6 +141,8 @@ def _account(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row
         rewrite_contact="yes",
         rtp_symmetric="yes",
         force_rport="yes",
+        # The transport stays blank: with one named, a phone on another one could not be called.
+        media_encryption="sdes" if peer.encrypted else "no",
         rtp_timeout="60",
         rtp_timeout_hold="300",
     )

@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet
 
 from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
-from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState
+from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState, Transport
 from peers.models import CallerRule, Number, Peer, Schedule, Step, Token, Trunk
 from peers.realtime.callers import CallerFacts
 from peers.realtime.facts import (
@@ -28,11 +28,18 @@ from peers.vendor_addresses import networks_of
 class ContactCut:
     """A contact that must vanish from Asterisk: it registered with a token that is dead now.
 
-    ``username`` is the name under which it did: the phone's, or the token itself.
+    ``username`` is the name under which it did: the phone's, or the token itself. With TLS the
+    token may have been in the server name only, which Asterisk does not keep; so until the phone
+    was seen with a live token, ``whole`` ends whatever contact it has.
     """
 
     username: str
     token: str
+    whole: bool = False
+
+    def ends(self, aor: str, text: str) -> bool:
+        """Whether a contact of ``aor`` with ``text`` (User-Agent and address) is to go."""
+        return self.token in f"{text} {aor}" or (self.whole and aor == self.username)
 
     def __repr__(self) -> str:
         """Name the phone only: the token is a secret."""
@@ -123,6 +130,7 @@ def _peer(peer: Peer, realm: str) -> PeerFacts:
         codecs=tuple(peer.codecs),
         display_name=peer.name,
         enabled=peer.enabled,
+        encrypted=peer.transport == Transport.TLS,
     )
 
 
@@ -169,11 +177,16 @@ def _cuts(node: Node) -> tuple[ContactCut, ...]:
     dead = Token.objects.filter(
         node=node, state=TokenState.REVOKED, cut_at__isnull=True, peer__isnull=False
     ).select_related("peer")
+    seen = Token.objects.filter(
+        node=node, state__in=[TokenState.CURRENT, TokenState.RETIRING], peer__isnull=False
+    )
+    shown = set(seen.values_list("peer_id", flat=True))
     return tuple(
         # A name of another carrier than now: its account, and the contact with it, went then.
         ContactCut(
             token.value if token.peer.carrier == Carrier.USERNAME else token.peer.username,
             token.value,
+            whole=token.peer.transport == Transport.TLS and token.peer_id not in shown,
         )
         for token in dead
         if token.peer is not None and token.value

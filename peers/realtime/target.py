@@ -144,7 +144,8 @@ class RealtimeTarget:
                 parse_action(text).perform(client)
                 self.store.paid(text)
             for cut in cuts:
-                remove_contacts(client, cut.username, cut.token, wait=False)
+                part = None if cut.whole else cut.token
+                remove_contacts(client, cut.username, part, wait=False)
 
 
 def _names(cuts: Iterable[ContactCut]) -> list[str]:
@@ -159,5 +160,5 @@ def _ghosts(client: AmiClient, known: set[str], cuts: Iterable[ContactCut]) -> l
         redacted(contact.aor)
         for contact in list_contacts(client)
         if contact.aor not in known
-        or any(cut.token in f"{contact.user_agent} {contact.uri} {contact.aor}" for cut in dead)
+        or any(cut.ends(contact.aor, f"{contact.user_agent} {contact.uri}") for cut in dead)
     )

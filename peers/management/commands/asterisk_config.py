@@ -52,6 +52,7 @@ class Command(BaseCommand):
                 node=facts.node,
                 folders=Folders(**{name: options[name] for name in DEFAULTS}),
                 realtime_url=options["realtime_url"],
+                tls=Path(settings.TLS_DIR),
                 ami_secret=secret("DDIWEB_AMI_SECRET"),
                 ami_user=settings.AMI_USERNAME,
                 ami_port=settings.AMI_PORT,

@@ -1,0 +1,1 @@
+"""TLS for phones: the panel's own certificate authority and each node's certificate."""
