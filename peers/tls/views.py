@@ -7,8 +7,8 @@ from django.views.decorators.http import require_safe
 from peers.tls import roots
 
 
-@require_safe
 @login_required
+@require_safe
 def certificate(_request: HttpRequest) -> HttpResponse:
     """``ddiweb-ca.pem``: the current root."""
     root = roots.current()

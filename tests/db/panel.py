@@ -55,13 +55,14 @@ def node_form(**over: Any) -> dict[str, Any]:
     return {
         "slug": "london", "name": "London", "realm": "ddiweb", "public_ipv4": "203.0.113.10",
         "public_ipv6": "", "sip_port": "5060", "rtp_first": "10000", "rtp_last": "20000",
+        "tls_port": "0",
     } | over  # fmt: skip
 
 
 def peer_form(node: Node, **over: Any) -> dict[str, Any]:
     return {
         "node": node.pk, "name": "Ada mobile", "owner": "", "username": "ada", "password": "",
-        "carrier": "user_agent", "enabled": "on", "codecs": ["opus", "alaw"],
+        "carrier": "user_agent", "transport": "udp", "enabled": "on", "codecs": ["opus", "alaw"],
     } | over  # fmt: skip
 
 
