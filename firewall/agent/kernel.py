@@ -6,6 +6,7 @@ from collections import deque
 from ddiweb.deploy.errors import Refused
 from firewall.agent.config import Config
 from firewall.agent.counters import Ledger
+from firewall.agent.imprint import Imprint, imprint
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
@@ -22,6 +23,8 @@ _ATTEMPTS = 3  # somebody may move the hook between a dump and a restore
 class View:
     """What the kernel holds, and how that differs from what it should hold."""
 
+    imprint: Imprint  # taken before anything was read
+    slots: dict[Version, str]
     families: list[Family]
     dumps: dict[Version, Dump]
     differences: dict[Version, Difference]
@@ -89,8 +92,10 @@ class Kernel:
 
     def look(self, intent: Intent, dumps: dict[Version, Dump] | None = None) -> View:
         """Compare all (or these dumps) with `intent`; raises `Retryable` or `Refused`."""
+        before = () if dumps else imprint(self._config.backend)
         dumps = dumps or {version: self._netfilter.read(version) for version in VERSIONS}
-        families = [self.family(intent, v, active_slot(dump)) for v, dump in dumps.items()]
+        slots = {version: active_slot(dump) for version, dump in dumps.items()}
+        families = [self.family(intent, v, slot) for v, slot in slots.items()]
         have = self._netfilter.read_sets()
         wanted = [one for family in families for one in family.sets]
         for one in wanted:
@@ -98,7 +103,7 @@ class Kernel:
         lines = [line for one in wanted for line in set_commands(one, have.get(one.name))]
         stale = sorted(have.keys() - {one.name for one in wanted})
         changes = {one.version: difference(dumps[one.version], one) for one in families}
-        return View(families, dumps, changes, lines, stale)
+        return View(before, slots, families, dumps, changes, lines, stale)
 
     def refuse_mixed(self) -> None:
         """Raise `Refused` if rules of the other backend apply beside ours."""

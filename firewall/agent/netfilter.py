@@ -4,10 +4,14 @@ No shell; rules go in by standard input, so no token is ever in an argument list
 """
 
 import contextlib
+import fcntl
 import ipaddress
+import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +24,7 @@ from firewall.ruleset.types import ID_MASK, redact
 Version = Literal[4, 6]
 _COMMAND = {4: "iptables", 6: "ip6tables"}
 _SECONDS = 60  # a restore of 50,000 tokens takes 8 s on nft
+_LOCK_SECONDS = 5
 _FLOW = re.compile(r"\bsrc=(\S+) dst=\S+ .*\bmark=(\d+)\b")
 
 
@@ -58,13 +63,38 @@ class Netfilter:
             raise Retryable(f"ipset save: {_said(done)}")
         return parse_sets(done.stdout)
 
-    def restore(self, version: Version, text: str) -> None:
+    def restore(self, version: Version, text: str, env: Mapping[str, str] | None = None) -> None:
         """Load one transaction; raises `RestoreError` and has changed nothing if it fails."""
         name = f"{_COMMAND[version]}-{self.backend}-restore"
         wait = ["-w", "5"] if self.backend == "legacy" else []
-        done = self._run(name, ["--noflush", *wait], text)
+        done = self._run(name, ["--noflush", *wait], text, env)
         if done.returncode:
             raise RestoreError(f"{name}: {_said(done)}")
+
+    def restore_both(self, texts: Mapping[Version, str]) -> None:
+        """Load a transaction a family at once; raises as `restore`, of one family maybe half done.
+
+        Both legacy families wait for one lock of iptables, though the kernel holds their tables
+        apart: so it is taken here, for both.
+        """
+        with contextlib.ExitStack() as held, ThreadPoolExecutor(len(_COMMAND)) as pool:
+            env = [{}, {}] if self.backend == "nft" else held.enter_context(self._lock())
+            todo = [
+                pool.submit(self.restore, version, text, lock)
+                for (version, text), lock in zip(texts.items(), env, strict=False)
+            ]
+            for one in todo:
+                one.result()
+
+    def read_chains(self, version: Version, names: Sequence[str]) -> dict[str, list[str]]:
+        """Rules of some chains, without counters; one process a chain, cheap on nft alone."""
+        found: dict[str, list[str]] = {}
+        for name in names:
+            done = self._run(f"{_COMMAND[version]}-{self.backend}", ["-S", name])
+            if done.returncode:
+                raise Retryable(f"chain {name}: {_said(done)}")
+            found |= parse_save("\n".join(["*filter", done.stdout])).chains
+        return found
 
     def restore_sets(self, lines: Sequence[str]) -> None:
         """Run `ipset restore` lines; raises `RestoreError`."""
@@ -140,6 +170,23 @@ class Netfilter:
         if self.has_conntrack:
             self._run("conntrack", ["-D", "-f", _ip(version), "-p", "udp", *match])
 
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[list[dict[str, str]]]:
+        """Hold iptables' own lock; yields what gives each family's tool another one to take."""
+        path = self._config.tool_env.get("XTABLES_LOCKFILE", "/run/xtables.lock")
+        own = [str(self._config.state_dir / f"xtables{version}.lock") for version in _COMMAND]
+        deadline = time.monotonic() + _LOCK_SECONDS
+        with Path(path).open("a", opener=_private) as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Retryable("another program holds the lock of iptables") from None
+                    time.sleep(0.005)
+            yield [{"XTABLES_LOCKFILE": name} for name in own]
+
     def _save(self, version: int, backend: str) -> str:
         name = f"{_COMMAND[version]}-{backend}-save"
         done = self._run(name, ["-c", "-t", "filter"])
@@ -148,7 +195,11 @@ class Netfilter:
         return done.stdout
 
     def _run(
-        self, name: str, arguments: list[str], text: str | None = None
+        self,
+        name: str,
+        arguments: list[str],
+        text: str | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         argv = self._config.argv(name)
         if argv is None:
@@ -163,12 +214,17 @@ class Netfilter:
                 timeout=_SECONDS,
                 check=False,
                 env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
-                | self._config.tool_env,
+                | self._config.tool_env
+                | (env or {}),
             )
         except subprocess.TimeoutExpired:
             raise Retryable(f"{name} did not end within {_SECONDS} s") from None
         except OSError as error:
             raise Refused(f"tool {name} does not start: {error.strerror}") from None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _ip(version: Version) -> str:

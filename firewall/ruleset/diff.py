@@ -77,7 +77,7 @@ def difference(dump: Dump, wanted: Family) -> Difference:
     for chain in wanted.chains:
         new = chain.lines
         old = own.pop(chain.name, None)
-        if old is None or not _same(old, new):
+        if old is None or not same(old, new):
             changed.append((chain.name, tuple(old or ()), new))
     stale = tuple((name, tuple(rules)) for name, rules in own.items())
     hooks, right = _hooks(dump)
@@ -123,7 +123,8 @@ def _hooks(dump: Dump) -> tuple[int, bool]:
     return count, count == 1 and rules[0] == HOOK
 
 
-def _same(old: list[str], new: tuple[str, ...]) -> bool:
+def same(old: list[str], new: tuple[str, ...]) -> bool:
+    """Whether the rules of a chain mean the same, in whatever spelling they were dumped."""
     if len(old) != len(new):
         return False
     return all(have == want or _means(have, want) for have, want in zip(old, new, strict=True))

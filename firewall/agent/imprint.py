@@ -1,0 +1,81 @@
+"""Has anybody changed the rules since? Asked of the kernel itself, in microseconds.
+
+nft counts its transactions: an unchanged number means unchanged rules, of both families. The
+legacy tables have no such number; their size, their count of rules and where each built-in chain
+begins and ends stand in for it. A rule that gave way to another of the same size is only found
+by a dump.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+
+Imprint = tuple[int, ...]
+
+_GETGEN = 10 << 8 | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN (linux/netfilter/nf_tables.h)
+_GEN_ID = 1  # NFTA_GEN_ID
+_NETFILTER = 12  # NETLINK_NETFILTER
+_GET_INFO = 64  # IPT_SO_GET_INFO and IP6T_SO_GET_INFO
+_INFO = struct.Struct("32s13I")  # struct ipt_getinfo: name, hooks, entries, underflows, count, size
+_GET_ENTRIES = 65  # IPT_SO_GET_ENTRIES and IP6T_SO_GET_ENTRIES
+_ENTRIES = struct.Struct("32sI4x")  # struct ipt_get_entries, without the entries
+_FAMILIES = ((socket.AF_INET, socket.IPPROTO_IP), (socket.AF_INET6, socket.IPPROTO_IPV6))
+
+
+def imprint(backend: str) -> Imprint:
+    """What changes with the rules of a backend; empty where it can't be known."""
+    try:
+        if backend == "nft":
+            return (_generation(),)
+        return tuple(number for family, level in _FAMILIES for number in _table(family, level))
+    except OSError:
+        return ()
+
+
+def only_ours(before: Imprint, after: Imprint, count: int) -> bool:
+    """Whether `count` transactions lie between two imprints; legacy does not count them."""
+    if len(before) == len(after) == 1:
+        return after[0] - before[0] == count
+    return bool(before and after)
+
+
+def _generation() -> int:
+    head = struct.pack("=IHHII", 20, _GETGEN, 1, 1, 0) + struct.pack("=BBH", 0, 0, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as asked:
+        asked.settimeout(5)
+        asked.sendto(head, (0, 0))
+        answer = asked.recv(65_536)
+    at = 20  # netlink's header and netfilter's own
+    while at + 4 <= len(answer):
+        size, kind = struct.unpack_from("=HH", answer, at)
+        if kind & 0x3FFF == _GEN_ID and size == 8:
+            (number,) = struct.unpack_from(">I", answer, at + 4)
+            return int(number)
+        at += max(4, -(-size // 4) * 4)
+    raise OSError(0, "the kernel told no generation of its rules")
+
+
+def _table(family: int, level: int) -> Imprint:
+    room = ctypes.create_string_buffer(_INFO.pack(b"filter", *[0] * 13), _INFO.size)
+    return _INFO.unpack(_getsockopt(family, level, _GET_INFO, room))[1:]
+
+
+def _getsockopt(family: int, level: int, option: int, room: "ctypes.Array[ctypes.c_char]") -> bytes:
+    """Python's own getsockopt takes no argument in and 1 KiB out at most."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    size = ctypes.c_uint(len(room))
+    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as asked:
+        failed = libc.getsockopt(asked.fileno(), level, option, room, ctypes.byref(size))
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return room.raw
+
+
+def legacy_entries(version: int) -> bytes:
+    """A legacy filter table as the kernel holds it (struct ipt_get_entries); raises OSError."""
+    family, level = _FAMILIES[version == 6]
+    size = _table(family, level)[-1]
+    room = ctypes.create_string_buffer(_ENTRIES.pack(b"filter", size), _ENTRIES.size + size)
+    return _getsockopt(family, level, _GET_ENTRIES, room)
