@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
+from firewall.ruleset.types import Token
 
 _HEAD = struct.Struct(">I")
 _LIMIT = 16 * 1024 * 1024  # bytes of an answer: a plan of 50,000 tokens
@@ -49,6 +50,11 @@ class AgentChannel:
     def confirm(self, fence: int) -> dict[str, Any]:
         """Keep what was applied on trial under `fence`; `Refused` without a new connection."""
         return self._ask("confirm", fence=fence)
+
+    def amend(self, add: Iterable[Token], drop: Iterable[int], fence: int) -> dict[str, Any]:
+        """Let tokens in and shut marks out of the rules in force at once; changes nothing else."""
+        tokens = [{"mark": token.mark, "value": token.value} for token in add]
+        return self._ask("amend", add=tokens, drop=list(drop), fence=fence)
 
     def plan(self, intent: SendsJson) -> list[str]:
         """What `apply` would change, one redacted line each; empty: nothing."""

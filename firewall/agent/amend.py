@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
+from firewall.agent.counters import Ledger
 from firewall.agent.imprint import Imprint, imprint, legacy_entries, only_ours
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
 from firewall.ruleset.diff import Difference, same
 from firewall.ruleset.graft import graft
+from firewall.ruleset.parse import Dump
 from firewall.ruleset.types import Intent, Token
 
 MAX_CHAINS = 24  # of one family: more are read back sooner by one dump
@@ -32,9 +34,10 @@ class Ground:
 class Amender:
     """Goes from one intent to another that differs in a few tokens and revoked marks."""
 
-    def __init__(self, config: Config, netfilter: Netfilter) -> None:
+    def __init__(self, config: Config, netfilter: Netfilter, ledger: Ledger) -> None:
         self._config = config
         self._netfilter = netfilter
+        self._ledger = ledger
         self.ground: Ground | None = None
 
     def amend(self, good: Intent, wanted: Intent, changed: Sequence[Token]) -> bool:
@@ -49,29 +52,31 @@ class Amender:
             return False
         todo = [one for one in found if one]
         try:
+            for one in todo:
+                self._count(one)
             self._netfilter.restore_both({_version(one): one.text() for one in todo})
             right = all(self._right(one, changed, wanted) for one in todo)
         except (RestoreError, Refused, Retryable, OSError):
             return False
-        after = self.imprint()
-        if (
-            not right
-            or after is None
-            or transactions(ground.imprint, after)
-            not in {
-                None,
-                len(todo),
-            }
-        ):
+        after = imprint(self._config.backend)
+        if not right or not only_ours(ground.imprint, after, len(todo)):
             return False
         self.ground = Ground(wanted, ground.slots, after)
         return True
+
+    def _count(self, one: Difference) -> None:
+        """Take over what the chains counted that are written anew; on legacy it costs too much."""
+        version, dump = _version(one), Dump()
+        if self._config.backend == "nft":
+            there = [name for name, old, _ in one.chains if old] + [name for name, _ in one.stale]
+            dump = self._netfilter.read_chains(version, there)
+        self._ledger.replaced(version, dump, one.names)
 
     def _right(self, one: Difference, changed: Sequence[Token], wanted: Intent) -> bool:
         version = _version(one)
         if self._config.backend == "nft":
             have = self._netfilter.read_chains(version, [name for name, _, _ in one.chains])
-            return all(same(have.get(name, []), new) for name, _, new in one.chains)
+            return all(same(have.chains.get(name, []), new) for name, _, new in one.chains)
         # One replaced table holds all of a transaction or nothing of it, and asking for a chain
         # by name would read all of it as text: the tokens are looked for in the kernel's own form.
         table = legacy_entries(version)

@@ -8,17 +8,19 @@ old or the new ones, and the next start or apply converges.
 import contextlib
 import fcntl
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
 from ddiweb.deploy.errors import Failed, Refused, Retryable
+from firewall.agent.amend import Amender, Ground
 from firewall.agent.config import Config
 from firewall.agent.cutter import Cutter
+from firewall.agent.journal import amended
 from firewall.agent.kernel import VERSIONS, Kernel, View
 from firewall.agent.netfilter import Netfilter, RestoreError
 from firewall.agent.state import State, still_revoked, without
 from firewall.ruleset.parse import token_packets
-from firewall.ruleset.types import Intent
+from firewall.ruleset.types import Intent, Token
 
 
 class Engine:
@@ -31,12 +33,34 @@ class Engine:
         self._lock = threading.Lock()
         self._cutter = Cutter(netfilter)
         self._kernel = Kernel(config, netfilter)
+        self._amender = Amender(config, netfilter, self._kernel.ledger)
 
     def apply(self, intent: Intent, fence: int) -> dict[str, Any]:
         """Bring `intent` into force; raises `Refused` (nothing changed) or `Failed` (see text)."""
         with self._alone():
             self._state.raise_fence(fence)
-            return self._bring(intent)
+            return self._bring(self._same(intent))
+
+    def amend(self, add: Sequence[Token], drop: Sequence[int], fence: int) -> dict[str, Any]:
+        """Let these tokens in and shut those marks out, and change nothing else of the good rules.
+
+        Milliseconds if the rules are known to be as they should, else as long as `apply`.
+        """
+        with self._alone():
+            self._state.raise_fence(fence)
+            good = self._state.current
+            if good is None:
+                raise Refused("amend: no good ruleset is kept; apply one")
+            wanted, changed = amended(good.intent, add, drop)
+            new = wanted is not good.intent
+            if new and not self._state.amendable:
+                return self._bring(wanted)
+            with self._state.noted(add, drop) if new else contextlib.nullcontext():
+                if not self._amender.amend(good.intent, wanted, changed):
+                    return self._bring(wanted)
+            self._state.amend(wanted)
+            self._cut(wanted)
+            return {"changed": new}
 
     def rollback(self, fence: int) -> dict[str, Any]:
         """Take back what was applied under `fence`; what was revoked stays revoked.
@@ -77,7 +101,9 @@ class Engine:
     def plan(self, intent: Intent) -> list[str]:
         """What `apply` would change, for a person, tokens redacted."""
         with self._alone():
+            intent = self._same(intent)
             view = self._kernel.look(intent)
+            self._stand(intent, view)
         lines = [f"set {line}" for line in view.set_lines]
         return lines + [line for one in view.differences.values() for line in one.lines()]
 
@@ -106,6 +132,7 @@ class Engine:
         if good:
             with self._alone():
                 view = self._look_at_good(good.intent)
+                self._stand(good.intent, view)
             lines = [line for one in view.differences.values() for line in one.lines()]
             report["in_force"] = view.right
             report["drift"] = (lines + [f"set {line}" for line in view.set_lines])[:200]
@@ -149,10 +176,13 @@ class Engine:
             self._kernel.refuse_mixed()
         if not before.right:
             self._state.stage(intent, way_back=way_back)
-            self._change(intent, before)
-        elif not self._kept(intent):
-            self._state.stage(intent, way_back=way_back)
+            after = self._change(intent, before)
+        else:
+            after = before
+            if not self._kept(intent):
+                self._state.stage(intent, way_back=way_back)
         self._state.keep()
+        self._stand(intent, after)
         self._cut(intent)
         for name in before.stale_sets:
             self._netfilter.destroy_set(name)
@@ -173,18 +203,30 @@ class Engine:
                 f"the rules are in force, but flows of revoked tokens may live on: {error}"
             ) from None
 
-    def _change(self, intent: Intent, before: View) -> None:
+    def _change(self, intent: Intent, before: View) -> View:
         """Change the kernel and read it back; else put the last good rules back."""
         try:
             self._kernel.load(intent, before)
-            if self._kernel.look(intent).right:
-                return
+            after = self._kernel.look(intent)
+            if after.right:
+                return after
             fault = "read back, the rules differ from what was loaded"
         except (RestoreError, Retryable) as error:
             fault = str(error)
-        self._put_back(fault)
+        return self._put_back(fault)
 
-    def _put_back(self, fault: str) -> None:
+    def _same(self, intent: Intent) -> Intent:
+        """The good intent itself, if this one equals it: what is known of it holds."""
+        good = self._state.current
+        return good.intent if good is not None and good.intent == intent else intent
+
+    def _stand(self, intent: Intent, view: View) -> None:
+        """Remember where `amend` may start from, once the rules were read and found right."""
+        good = self._state.current
+        if view.right and good is not None and good.intent is intent:
+            self._amender.ground = Ground(intent, view.slots, view.imprint)
+
+    def _put_back(self, fault: str) -> NoReturn:
         """The last good rules again (or none of ours, if there never were any); always raises."""
         good = self._state.current
         try:

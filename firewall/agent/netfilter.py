@@ -25,6 +25,8 @@ Version = Literal[4, 6]
 _COMMAND = {4: "iptables", 6: "ip6tables"}
 _SECONDS = 60  # a restore of 50,000 tokens takes 8 s on nft
 _LOCK_SECONDS = 5
+# How `-v -S` prints a rule's counters; a rule of ours holds no " -c " of its own.
+_INLINE = re.compile(r"\A(-A .*?) -c (\d+) (\d+)(.*)\Z")
 _FLOW = re.compile(r"\bsrc=(\S+) dst=\S+ .*\bmark=(\d+)\b")
 
 
@@ -86,15 +88,15 @@ class Netfilter:
             for one in todo:
                 one.result()
 
-    def read_chains(self, version: Version, names: Sequence[str]) -> dict[str, list[str]]:
-        """Rules of some chains, without counters; one process a chain, cheap on nft alone."""
-        found: dict[str, list[str]] = {}
+    def read_chains(self, version: Version, names: Sequence[str]) -> Dump:
+        """Some chains with their counters; one process a chain, and cheap on nft alone."""
+        lines = ["*filter"]
         for name in names:
-            done = self._run(f"{_COMMAND[version]}-{self.backend}", ["-S", name])
+            done = self._run(f"{_COMMAND[version]}-{self.backend}", ["-v", "-S", name])
             if done.returncode:
                 raise Retryable(f"chain {name}: {_said(done)}")
-            found |= parse_save("\n".join(["*filter", done.stdout])).chains
-        return found
+            lines += [_INLINE.sub(r"[\2:\3] \1\4", line) for line in done.stdout.splitlines()]
+        return parse_save("\n".join(lines))
 
     def restore_sets(self, lines: Sequence[str]) -> None:
         """Run `ipset restore` lines; raises `RestoreError`."""
@@ -176,7 +178,7 @@ class Netfilter:
         path = self._config.tool_env.get("XTABLES_LOCKFILE", "/run/xtables.lock")
         own = [str(self._config.state_dir / f"xtables{version}.lock") for version in _COMMAND]
         deadline = time.monotonic() + _LOCK_SECONDS
-        with Path(path).open("a", opener=_private) as file:
+        with open(path, "a", opener=_private) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -215,7 +217,7 @@ class Netfilter:
                 check=False,
                 env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
                 | self._config.tool_env
-                | (env or {}),
+                | dict(env or {}),
             )
         except subprocess.TimeoutExpired:
             raise Retryable(f"{name} did not end within {_SECONDS} s") from None

@@ -11,16 +11,19 @@ import time
 from typing import Any
 
 from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
-from firewall.ruleset.types import Invalid, whole
+from firewall.ruleset.types import Token
+from firewall.ruleset.values import Invalid, record, whole
 
 VERSION = 1
 LIMIT = 4 * 1024 * 1024  # bytes
+MAX_AMENDED = 64  # tokens; more of them are sooner in force by a whole intent
 SECONDS = 5.0  # for a whole message
 _HEAD = struct.Struct(">I")
 _MAX_FENCE = (1 << 63) - 1
 
 _FIELDS: dict[str, frozenset[str]] = {
     "apply": frozenset({"fence", "intent"}),
+    "amend": frozenset({"add", "drop", "fence"}),
     "plan": frozenset({"intent"}),
     "status": frozenset(),
     "confirm": frozenset({"fence"}),
@@ -82,11 +85,22 @@ def decode(body: bytes) -> dict[str, Any]:
     return raw
 
 
-def marks(raw: object) -> list[int]:
+def marks(raw: object, field: str = "marks") -> list[int]:
     """The list of a `cut`; raises `Invalid`."""
     if not isinstance(raw, list) or len(raw) > 4096:
-        raise Invalid("marks", "is not a list of at most 4096", "send a list of marks")
-    return [whole(mark, f"marks[{index}]", 1, (1 << 20) - 1) for index, mark in enumerate(raw)]
+        raise Invalid(field, "is not a list of at most 4096", "send a list of marks")
+    return [whole(mark, f"{field}[{index}]", 1, (1 << 20) - 1) for index, mark in enumerate(raw)]
+
+
+def amendment(raw: dict[str, Any]) -> tuple[list[Token], list[int], int]:
+    """What to add, what to drop, and the fence of an `amend`; raises `Invalid`."""
+    add = raw["add"]
+    if not isinstance(add, list) or len(add) > MAX_AMENDED:
+        raise Invalid("add", f"is not a list of at most {MAX_AMENDED}", "send an apply")
+    tokens = [
+        Token(**record(one, f"add[{index}]", ["mark", "value"])) for index, one in enumerate(add)
+    ]
+    return tokens, marks(raw["drop"], "drop"), raw["fence"]
 
 
 def error_answer(error: DeployError) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Server:
                 Intent.from_json(r["intent"]), r["fence"], r.get("window", 0)
             ),
             "confirm": lambda r: engine.confirm(r["fence"]),
+            "amend": lambda r: engine.amend(*protocol.amendment(r)),
             "plan": lambda r: {"lines": engine.plan(Intent.from_json(r["intent"]))},
             "status": lambda r: engine.status(),
             "cut": lambda r: engine.cut(protocol.marks(r["marks"])),

@@ -7,14 +7,16 @@ import contextlib
 import dataclasses
 import json
 import os
+import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ddiweb.deploy.errors import Failed, Refused
-from firewall.ruleset.types import MAX_REVOKED, Intent
+from firewall.agent.journal import MAX_LINES, Journal, amended, settle
+from firewall.ruleset.types import MAX_REVOKED, Intent, Token
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,11 @@ class State:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._journal = Journal(folder / "amended.jsonl")
+        self._edition = ""  # names this good.json to the lines of the journal
         self.current, self.previous, self.damage = self._load_good()
         self.fence = self._load_fence()
-        self._staged: tuple[Good, Good | None] | None = None
+        self._staged: tuple[Good, Good | None, str] | None = None
 
     @property
     def lock_path(self) -> Path:
@@ -69,9 +73,10 @@ class State:
             fence = self.current.fence  # a repair: whoever made it has nothing to take back
         elif way_back:
             before = self.current
-        self._staged = (Good(intent, time.time(), fence), before)
-        current, previous = self._staged
+        current, previous = Good(intent, time.time(), fence), before
+        self._staged = (current, previous, secrets.token_hex(8))
         raw = {
+            "edition": self._staged[2],
             "current": current.to_json(),
             "previous": previous.to_json() if previous else None,
         }
@@ -81,8 +86,31 @@ class State:
         """What was staged is in force and was read back: it is the last good one now."""
         if self._staged is not None:
             self._settle("good.json")
-            (self.current, self.previous), self.damage = self._staged, ""
+            (self.current, self.previous, self._edition), self.damage = self._staged, ""
             self._staged = None
+            self._journal.end()
+
+    @contextlib.contextmanager
+    def noted(self, add: Sequence[Token], drop: Sequence[int]) -> Iterator[None]:
+        """Within it an amendment is on the disk; if it ends in an exception, no more."""
+        edition = self._edition
+        begins = self._journal.append(edition, add, drop)
+        try:
+            yield
+        except BaseException:
+            if self._edition == edition:  # else a whole intent took its place
+                self._journal.cut(begins)
+            raise
+
+    @property
+    def amendable(self) -> bool:
+        """Whether one more amendment may be noted before a whole intent is written."""
+        return self._journal.lines < MAX_LINES and bool(self._edition)
+
+    def amend(self, intent: Intent) -> None:
+        """What was noted is in force and was read back: it is part of the last good intent now."""
+        if self.current is not None:
+            self.current = dataclasses.replace(self.current, intent=intent)
 
     def write(self, name: str, raw: dict[str, Any]) -> None:
         """Keep something beside the good intents, whole or not at all; it has no part in a boot."""
@@ -103,7 +131,14 @@ class State:
     def _load_good(self) -> tuple[Good | None, Good | None, str]:
         try:
             raw = json.loads((self._folder / "good.json").read_text(encoding="utf-8"))
-            return _good(raw["current"]), _good(raw["previous"]), ""
+            self._edition = str(raw.get("edition", ""))
+            current = _good(raw["current"])
+            if current is not None:
+                intent = current.intent
+                for add, drop in self._journal.load(self._edition):
+                    intent, _ = amended(intent, add, drop)
+                current = dataclasses.replace(current, intent=intent)
+            return current, _good(raw["previous"]), ""
         except FileNotFoundError:
             return None, None, ""
         except (OSError, ValueError, KeyError, TypeError, Refused) as error:
@@ -135,11 +170,7 @@ class State:
     def _settle(self, name: str) -> None:
         try:
             (self._folder / f".{name}.new").rename(self._folder / name)
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            settle(self._folder)
         except OSError as error:
             raise Failed(f"state: {name} can't be written: {error.strerror}") from None
 

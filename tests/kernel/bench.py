@@ -153,8 +153,9 @@ class Bench:
             f"{f}-{b}-{part}"
             for f in ("iptables", "ip6tables")
             for b in ("nft", "legacy")
-            for part in ("restore", "save")
+            for part in ("restore", "save", "")
         ]
+        names = [name.rstrip("-") for name in names]
         commands = {name: tool(name) for name in [*names, "ipset", "conntrack"]}
         env: dict[str, str] = {}
         for command in commands.values():
