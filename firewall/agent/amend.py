@@ -55,7 +55,7 @@ class Amender:
             for one in todo:
                 self._count(one)
             self._netfilter.restore_both({_version(one): one.text() for one in todo})
-            right = all(self._right(one, changed, wanted) for one in todo)
+            right = all(self._right(one, changed, good) for one in todo)
         except (RestoreError, Refused, Retryable, OSError):
             return False
         after = imprint(self._config.backend)
@@ -72,7 +72,7 @@ class Amender:
             dump = self._netfilter.read_chains(version, there)
         self._ledger.replaced(version, dump, one.names)
 
-    def _right(self, one: Difference, changed: Sequence[Token], wanted: Intent) -> bool:
+    def _right(self, one: Difference, changed: Sequence[Token], good: Intent) -> bool:
         version = _version(one)
         if self._config.backend == "nft":
             have = self._netfilter.read_chains(version, [name for name, _, _ in one.chains])
@@ -80,8 +80,8 @@ class Amender:
         # One replaced table holds all of a transaction or nothing of it, and asking for a chain
         # by name would read all of it as text: the tokens are looked for in the kernel's own form.
         table = legacy_entries(version)
-        live = set(wanted.tokens)
-        return all((token.value.encode() in table) == (token in live) for token in changed)
+        before = {token.mark for token in good.tokens}
+        return all((token.value.encode() in table) != (token.mark in before) for token in changed)
 
 
 def _version(one: Difference) -> Version:

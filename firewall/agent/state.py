@@ -161,7 +161,8 @@ class State:
             with os.fdopen(
                 os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
             ) as file:
-                json.dump(raw, file, separators=(",", ":"))
+                # Not json.dump: it encodes in Python, 70 times as slow.
+                file.write(json.dumps(raw, separators=(",", ":")))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
