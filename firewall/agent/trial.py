@@ -10,6 +10,7 @@ import dataclasses
 import ipaddress
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
@@ -23,7 +24,7 @@ from firewall.agent.state import State, without
 from firewall.ruleset import trial as rules
 from firewall.ruleset.critical import FIRST, split
 from firewall.ruleset.parse import token_packets
-from firewall.ruleset.types import Intent
+from firewall.ruleset.types import Intent, Token
 
 USUAL = 60  # seconds
 _FILE = "trial.json"
@@ -98,6 +99,18 @@ class TrialEngine(Engine):
                 return self._revoke_both(marks, self._trial, running)
         return super().revoke(marks, fence)
 
+    def amend(self, add: Sequence[Token], drop: Sequence[int], fence: int) -> dict[str, Any]:
+        """As `Engine.amend`; during a trial revoked tokens are shut out, and new ones wait."""
+        with self._alone():
+            running = self._running()
+            if running is not None and self._trial is not None:
+                self._state.raise_fence(fence)
+                done = self._revoke_both(list(drop), self._trial, running) if drop else {}
+                if add:
+                    raise Retryable(f"trial: a change is on trial for {running.seconds} s")
+                return done
+        return super().amend(add, drop, fence)
+
     def restore(self) -> dict[str, Any] | None:
         """Bring the last good intent into force; a trial that the kernel still times goes on."""
         with self._alone():
@@ -115,7 +128,9 @@ class TrialEngine(Engine):
         """What `apply` would change; during a trial, what of it is not tried already."""
         with self._alone():
             running = self._running()
+            intent = self._same(intent)
             view = self._kernel.look(intent, running.alone(running.slots) if running else None)
+            self._stand(intent, view)
         lines = [f"set {line}" for line in view.set_lines]
         return lines + [line for one in view.differences.values() for line in one.lines()]
 
