@@ -1,21 +1,20 @@
 """A few tokens more or less, in milliseconds however many there are: the quick way.
 
 It is only taken from known ground: all rules were read and found right, and the kernel says that
-nobody has changed them since. Then the chains of these tokens are rendered, loaded in one
-transaction a family, and read back. Wherever anything is not as expected the answer is "no", and
+nobody has changed them since. Then the chains of these tokens are loaded in one transaction a
+family, and read back. Wherever anything is not as expected the answer is "no", and
 the engine goes the long way, which reads and compares everything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
-from firewall.agent.counters import Ledger
 from firewall.agent.imprint import Imprint, imprint, legacy_entries, only_ours
+from firewall.agent.kernel import Kernel
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
-from firewall.ruleset.diff import Difference, same
-from firewall.ruleset.graft import graft
+from firewall.ruleset.diff import Difference, change, same
 from firewall.ruleset.parse import Dump
 from firewall.ruleset.types import Intent, Token
 
@@ -34,10 +33,10 @@ class Ground:
 class Amender:
     """Goes from one intent to another that differs in a few tokens and revoked marks."""
 
-    def __init__(self, config: Config, netfilter: Netfilter, ledger: Ledger) -> None:
+    def __init__(self, config: Config, netfilter: Netfilter, kernel: Kernel) -> None:
         self._config = config
         self._netfilter = netfilter
-        self._ledger = ledger
+        self._kernel = kernel
         self.ground: Ground | None = None
 
     def amend(self, good: Intent, wanted: Intent, changed: Sequence[Token]) -> bool:
@@ -47,10 +46,9 @@ class Amender:
             return False
         if not ground.imprint or imprint(self._config.backend) != ground.imprint:
             return False
-        found = graft((good, wanted), changed, self._config.management, ground.slots)
-        if found is None or any(len(one.chains) > MAX_CHAINS for one in found):
+        todo = [one for one in self._changes(good, wanted, ground) if one]
+        if any(len(one.chains) > MAX_CHAINS for one in todo):
             return False
-        todo = [one for one in found if one]
         try:
             for one in todo:
                 self._count(one)
@@ -64,13 +62,17 @@ class Amender:
         self.ground = Ground(wanted, ground.slots, after)
         return True
 
+    def _changes(self, good: Intent, wanted: Intent, ground: Ground) -> Iterator[Difference]:
+        for version, slot in ground.slots.items():
+            yield change(*(self._kernel.family(one, version, slot) for one in (good, wanted)))
+
     def _count(self, one: Difference) -> None:
         """Take over what the chains counted that are written anew; on legacy it costs too much."""
         version, dump = _version(one), Dump()
         if self._config.backend == "nft":
             there = [name for name, old, _ in one.chains if old] + [name for name, _ in one.stale]
             dump = self._netfilter.read_chains(version, there)
-        self._ledger.replaced(version, dump, one.names)
+        self._kernel.ledger.replaced(version, dump, one.names)
 
     def _right(self, one: Difference, changed: Sequence[Token], good: Intent) -> bool:
         version = _version(one)

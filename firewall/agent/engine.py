@@ -33,7 +33,7 @@ class Engine:
         self._lock = threading.Lock()
         self._cutter = Cutter(netfilter)
         self._kernel = Kernel(config, netfilter)
-        self._amender = Amender(config, netfilter, self._kernel.ledger)
+        self._amender = Amender(config, netfilter, self._kernel)
 
     def apply(self, intent: Intent, fence: int) -> dict[str, Any]:
         """Bring `intent` into force; raises `Refused` (nothing changed) or `Failed` (see text)."""

@@ -84,6 +84,21 @@ def difference(dump: Dump, wanted: Family) -> Difference:
     return Difference(wanted.version, tuple(changed), stale, hooks, right)
 
 
+def change(before: Family, after: Family) -> Difference:
+    """The way from one rendering to another, where the kernel is known to hold the first.
+
+    A chain that both share costs one comparison of identity: the tree keeps its branches.
+    """
+    old, new = ({chain.name: chain for chain in one.chains} for one in (before, after))
+    changed = tuple(
+        (name, old[name].lines if name in old else (), chain.lines)
+        for name, chain in new.items()
+        if name not in old or (old[name] is not chain and old[name].lines != chain.lines)
+    )
+    stale = tuple((name, old[name].lines) for name in old if name not in new)
+    return Difference(after.version, changed, stale, hooks=1, hook_right=True)
+
+
 def removal(dump: Dump, version: int) -> Difference:
     """Take all of ours out: the way back when the very first apply fails."""
     stale = tuple((name, tuple(rules)) for name, rules in dump.own.items())

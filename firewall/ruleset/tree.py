@@ -10,8 +10,7 @@ in which no token was found gives the packet back, and the next digits are looke
 """
 
 import hashlib
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from operator import attrgetter
 
@@ -33,73 +32,27 @@ def token_chains(slot: str, site_prefix: str, tokens: Iterable[Token]) -> tuple[
     return _branch(slot, site_prefix, "", ordered, 0)
 
 
-def branches(
-    slot: str, site_prefix: str, tokens: Iterable[Token], digits: Sequence[str]
-) -> tuple[dict[str, Chain], set[str]]:
-    """Only the chains that lie on the way to some `digits`, and the names of those beside it.
-
-    Two trees that differ in the tokens of these digits alone are the same in all chains whose
-    names both of them leave aside.
-    """
-    found: dict[str, Chain] = {}
-    aside: set[str] = set()
-    todo = [("", tuple(sorted(tokens, key=attrgetter("value"))), 0)]
-    while todo:
-        known, group, level = todo.pop()
-        if known and not any(one.startswith(known) for one in digits):
-            aside.add(_name(slot, known))
-            continue
-        node = _node(slot, site_prefix, known, group, level)
-        found[node.name] = node
-        todo += [(stem, part, level + 1) for stem, part in _below(group, level)]
-    return found, aside
-
-
 @lru_cache(maxsize=4096)
 def _branch(
     slot: str, site: str, known: str, tokens: tuple[Token, ...], level: int
 ) -> tuple[Chain, ...]:
-    chains = [_node(slot, site, known, tokens, level)]
-    for stem, group in _below(tokens, level):
-        chains += _branch(slot, site, stem, group, level + 1)
-    return tuple(chains)
-
-
-def _node(slot: str, site: str, known: str, tokens: tuple[Token, ...], level: int) -> Chain:
-    """The chain of some tokens, without those that it leads to."""
-    if _is_leaf(tokens, level):
-        rules = [_accept(token) for token in tokens]
-    else:
-        rules = [
-            _accept(group[0])
-            if len(group) == 1
-            else Rule((Holds(site + stem),), To(_name(slot, stem), back=True))
-            for stem, group in _groups(tokens)
-        ]
-    return Chain(_name(slot, known), (*rules, _end(slot, known)))
-
-
-def _below(tokens: tuple[Token, ...], level: int) -> list[tuple[str, tuple[Token, ...]]]:
-    """The digits and tokens of the chains to which the chain of these tokens leads."""
-    if _is_leaf(tokens, level):
-        return []
-    return [(stem, group) for stem, group in _groups(tokens) if len(group) > 1]
-
-
-def _is_leaf(tokens: tuple[Token, ...], level: int) -> bool:
-    return len(tokens) <= LEAF or level == MAX_LEVELS
-
-
-def _groups(tokens: tuple[Token, ...]) -> Iterator[tuple[str, tuple[Token, ...]]]:
-    """Ordered tokens by the first digit in which not all are the same."""
+    if len(tokens) <= LEAF or level == MAX_LEVELS:
+        leaves = map(_accept, tokens)
+        return (Chain(_name(slot, known), (*leaves, _end(slot, known))),)
+    rules: list[Rule] = []
+    below: list[Chain] = []
     # Ordered: what the first and the last share, all between them share.
     shared = len(_common(tokens[0].digits, tokens[-1].digits))
-    end = 0
-    while end < len(tokens):
-        stem = tokens[end].digits[: shared + 1]
-        # Whatever begins with the stem stands together; "~" sorts behind every digit.
-        start, end = end, bisect_left(tokens, stem + "~", end, key=attrgetter("digits"))
-        yield stem, tokens[start:end]
+    groups: dict[str, list[Token]] = {}
+    for token in tokens:
+        groups.setdefault(token.digits[: shared + 1], []).append(token)
+    for stem, group in groups.items():
+        if len(group) == 1:
+            rules.append(_accept(group[0]))
+            continue
+        rules.append(Rule((Holds(site + stem),), To(_name(slot, stem), back=True)))
+        below += _branch(slot, site, stem, tuple(group), level + 1)
+    return (Chain(_name(slot, known), (*rules, _end(slot, known))), *below)
 
 
 def _accept(token: Token) -> Rule:
