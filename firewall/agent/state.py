@@ -131,19 +131,24 @@ class State:
     def _load_good(self) -> tuple[Good | None, Good | None, str]:
         try:
             raw = json.loads((self._folder / "good.json").read_text(encoding="utf-8"))
+            current, previous = _good(raw["current"]), _good(raw["previous"])
             self._edition = str(raw.get("edition", ""))
-            current = _good(raw["current"])
-            if current is not None:
-                intent = current.intent
-                for add, drop in self._journal.load(self._edition):
-                    intent, _ = amended(intent, add, drop)
-                current = dataclasses.replace(current, intent=intent)
-            return current, _good(raw["previous"]), ""
         except FileNotFoundError:
             return None, None, ""
         except (OSError, ValueError, KeyError, TypeError, Refused) as error:
             # Not fatal: the rules in the kernel stay, the panel applies anew.
             return None, None, f"good.json can't be used: {type(error).__name__}"
+        if current is None:
+            return current, previous, ""
+        intent = current.intent
+        damage = ""
+        try:
+            for add, drop in self._journal.load(self._edition):
+                intent, _ = amended(intent, add, drop)
+        except (OSError, ValueError, KeyError, TypeError, Refused) as error:
+            damage = f"amended.jsonl can't be used: {type(error).__name__}"
+            self._edition = ""  # the next amendment writes a whole intent
+        return dataclasses.replace(current, intent=intent), previous, damage
 
     def _load_fence(self) -> int:
         try:
