@@ -32,8 +32,9 @@ AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")
 DEPLOY_QUIET = env.float("DDIWEB_DEPLOY_QUIET", 1.0)
 DEPLOY_LEASE = env.float("DDIWEB_DEPLOY_LEASE", 12.0)
 SWEEP_EVERY = env.float("DDIWEB_SWEEP_EVERY", 10.0)
-DRIFT_EVERY = env.float("DDIWEB_DRIFT_EVERY", 30.0)
+DRIFT_EVERY = env.float("DDIWEB_DRIFT_EVERY", 15.0)
 HEAR_EVERY = env.float("DDIWEB_HEAR_EVERY", 30.0)
+TRAFFIC_EVERY = env.float("DDIWEB_TRAFFIC_EVERY", 30.0)
 KEEP_DAYS = env.int("DDIWEB_KEEP_DAYS", 90)
 TOKEN_GRACE_HOURS = env.int("DDIWEB_TOKEN_GRACE_HOURS", 72)
 TOKEN_RETIRE_HOURS = env.int("DDIWEB_TOKEN_RETIRE_HOURS", 0)
@@ -219,6 +220,8 @@ SPECTACULAR_SETTINGS = {
         "Transport": "peers.choices.Transport",
         "PhoneFormat": "peers.choices.PhoneFormat",
         "HostKind": "peers.choices.HostKind",
+        "ServiceProtocol": "firewall.api.SERVICE_PROTOCOLS",
+        "PacketProtocol": "firewall.question_model.PROTOCOLS",
         "AddressState": "peers.api.hosts.STATES",
     },
     "POSTPROCESSING_HOOKS": [
@@ -272,6 +275,11 @@ CELERY_BEAT_SCHEDULE = {
     "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
     "hear-tokens": {"task": "firewall.tasks.hear_tokens_everywhere", "schedule": HEAR_EVERY},
     "renew-certificates": {"task": "peers.tasks.renew_certificates", "schedule": 3600.0},
+    "traffic": {
+        "task": "firewall.tasks.sample_traffic_everywhere",
+        "schedule": TRAFFIC_EVERY,
+    },
+    "expire-options": {"task": "firewall.tasks.expire_options", "schedule": 5.0},
     "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():

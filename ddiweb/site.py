@@ -23,6 +23,15 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Nodes", ("deploy.Node", "deploy.Deployment", "firewall.ManagementNetwork")),
+    (
+        "Firewall",
+        (
+            "firewall.Question",
+            "firewall.TrafficSample",
+            "firewall.AddressException",
+            "firewall.AllowedService",
+        ),
+    ),
     ("Live", ("live.Contact", "live.Call", "live.SecurityEvent")),
     ("Accounts", ("auth.User", "auth.Group", "api.ApiToken")),
 )

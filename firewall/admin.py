@@ -41,3 +41,6 @@ class ManagementNetworkAdmin(DeployingAdmin):
                     f"{obj.cidr} overlaps {row.cidr} of the trunk “{row.trunk}”: those addresses "
                     "are let in both as a vendor and as administrators. Is that meant?",
                 )
+
+
+from firewall import admin_options, admin_traffic, admin_why  # noqa: E402, F401 - they register

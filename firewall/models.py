@@ -158,3 +158,16 @@ class AddressException(models.Model):
                 f"This node has {MAX_NETWORKS} exceptions already: write fewer, wider ones.",
                 code="too_many_networks",
             )
+
+
+from firewall.question_model import Question  # noqa: E402 - they need nothing of the above
+from firewall.traffic_models import TrafficReading, TrafficSample  # noqa: E402
+
+__all__ = [
+    "AddressException",
+    "AllowedService",
+    "ManagementNetwork",
+    "Question",
+    "TrafficReading",
+    "TrafficSample",
+]

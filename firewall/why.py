@@ -37,6 +37,15 @@ class Explanation:
     kernel: tuple[str, tuple[str, ...]] | None
     note: str  # why the kernel was not asked, or whose rules these are
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, tokens redacted."""
+        witnesses = {"kernel": self.kernel, "oracle": self.oracle}
+        told: dict[str, Any] = {
+            name: said and {"verdict": said[0], "path": list(said[1])}
+            for name, said in witnesses.items()
+        }
+        return {"packet": str(self.packet), **told, "note": self.note}
+
     @property
     def agreed(self) -> bool:
         """Whether nobody contradicts."""
@@ -111,18 +120,19 @@ def explain(
 ) -> Explanation:
     """What becomes of the last packet; raises `Refused` where the agent has no rules."""
     if node.dry_run:
-        return _alone(node, packets, "a dry-run node has no rules in a kernel")
+        return alone(node, packets, "a dry-run node has no rules in a kernel")
     try:
         answer = (channel or AgentChannel(settings.AGENT_SOCKET)).probe(packets)
     except Retryable as error:
-        return _alone(node, packets, str(error))
+        return alone(node, packets, str(error))
     kernel = answer["kernel"]
     note = answer["reason"] or f"the rules of generation {answer['generation']}"
     last = kernel and _words(kernel[-1])
     return Explanation(packets[-1], _words(answer["oracle"][-1]), last, note)
 
 
-def _alone(node: Node, packets: Sequence[Packet], why: str) -> Explanation:
+def alone(node: Node, packets: Sequence[Packet], why: str) -> Explanation:
+    """The oracle's word, about what the panel would apply now; `why` it is not the agent's."""
     oracle = Oracle(snapshot.take(node), STAND_IN)
     said = [oracle.judge(packet) for packet in packets][-1]
     note = f"{why}; judged by what the panel would apply, without the agent's own networks"

@@ -8,6 +8,7 @@ from ddiweb.api import pages
 from ddiweb.deploy import api as deploy
 from ddiweb.live import api as live
 from firewall import api as firewall
+from firewall import api_explain as explain
 from peers.api import callers, schedules
 from peers.api import views as peers
 
@@ -23,12 +24,16 @@ router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("peers", peers.PeerViewSet, "peers")
 router.register("tokens", peers.TokenViewSet, "tokens")
 router.register("management-networks", firewall.ManagementNetworkViewSet, "management-networks")
+router.register("allowed-services", firewall.AllowedServiceViewSet, "allowed-services")
+router.register("address-exceptions", firewall.AddressExceptionViewSet, "address-exceptions")
 router.register("contacts", live.ContactViewSet, "contacts")
 router.register("calls", live.CallViewSet, "calls")
 router.register("security-events", live.SecurityEventViewSet, "security-events")
 
 urlpatterns = [
     path("status/", live.StatusView.as_view(), name="status"),
+    path("nodes/<slug:slug>/why/", explain.WhyView.as_view(), name="nodes-why"),
+    path("nodes/<slug:slug>/traffic/", explain.TrafficView.as_view(), name="nodes-traffic"),
     path("schema/", pages.SchemaView.as_view(), name="schema"),
     path("docs/", login_required(pages.DocsView.as_view()), name="docs"),
     *router.urls,

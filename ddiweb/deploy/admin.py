@@ -14,6 +14,7 @@ from knox.models import AuthToken
 from ddiweb.admin_base import DeployingAdmin, ReadOnlyAdmin
 from ddiweb.deploy import views
 from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.option_forms import OPTION_FIELDSETS, NodeForm
 from ddiweb.deploy.templatetags.panel import ago, duration, pill, state_pill
 
 # Tables of libraries that would show secrets or say nothing to an operator. Lockouts end by
@@ -27,6 +28,7 @@ for table in (AuthToken, AccessAttempt, AccessFailureLog, AccessLog):
 class NodeAdmin(DeployingAdmin):
     """A server; its page leads to what an apply would change."""
 
+    form = NodeForm
     fixed = ("slug", "realm", "site_prefix")
     list_display = ("name", "slug", "standing", "public_ipv4", "public_ipv6", "phones", "dry_run")
     list_filter = ("dry_run",)
@@ -35,8 +37,8 @@ class NodeAdmin(DeployingAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "dry_run")}),
         ("Addresses", {"fields": ("public_ipv4", "public_ipv6", "sip_port")}),
-        ("TCP and TLS", {"fields": ("allow_tcp", "tls_port", "sip_domain")}),
         ("Audio", {"fields": (("rtp_first", "rtp_last"),)}),
+        *OPTION_FIELDSETS,
         (
             "Fixed once it is there",
             {

@@ -11,10 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ddiweb.api.fields import Text
 from ddiweb.api.filters import NodeFilter
 from ddiweb.api.serializers import Deployed, Nothing, ResourceSerializer
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented
 from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.options import OPTIONS
 from ddiweb.deploy.services import request_deployment
 from ddiweb.deploy.states import State
 from ddiweb.redact import redacted
@@ -27,6 +29,13 @@ class NodeSerializer(ResourceSerializer):
     """A host that runs Asterisk and its firewall."""
 
     fixed = ("slug",)
+    countries = serializers.ListField(
+        child=Text(max_length=2),
+        max_length=26 * 26,
+        required=False,
+        help_text="New phones only from these (ISO 3166-1 alpha-2, such as GB). Empty: from "
+        "everywhere.",
+    )
     converged = serializers.BooleanField(
         read_only=True, help_text="Whether the newest generation is in force."
     )
@@ -42,10 +51,8 @@ class NodeSerializer(ResourceSerializer):
             "sip_port",
             "rtp_first",
             "rtp_last",
-            "allow_tcp",
-            "tls_port",
-            "sip_domain",
             "dry_run",
+            *OPTIONS,
             "generation",
             "applied_generation",
             "applied_at",

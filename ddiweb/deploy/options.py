@@ -106,6 +106,8 @@ class FirewallOptions(models.Model):
         abstract = True
 
 
+#: The names of these columns.
+OPTIONS = tuple(field.name for field in FirewallOptions._meta.fields)
 #: The database refuses what the forms refuse; an abstract model's own list would be replaced.
 CONSTRAINTS = (
     models.CheckConstraint(

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from ddiweb.deploy.models import Deployment
 from ddiweb.deploy.states import FINISHED
@@ -13,6 +14,8 @@ from ddiweb.live.models import SecurityEvent
 
 #: Security events kept, however young: whoever holds a token could fill the disk with wrong words.
 MOST_EVENTS = 100_000
+#: What later apps forget; imports point at this one, hence names.
+OTHERS = {"traffic": "firewall.traffic.roll_up", "questions": "firewall.questions.purge"}
 
 
 def purge() -> dict[str, int]:
@@ -29,7 +32,8 @@ def purge() -> dict[str, int]:
     newest = Deployment.objects.values("node").annotate(newest=Max("pk"))
     done = Deployment.objects.filter(state__in=list(FINISHED), created_at__lt=old)
     done = done.exclude(pk__in=list(newest.values_list("newest", flat=True)))
-    return {
+    others = {name: import_string(path)() for name, path in OTHERS.items()}
+    return others | {
         "security events": events,
         "deployments": done.delete()[0],
         "sessions": Session.objects.filter(expire_date__lt=now).delete()[0],

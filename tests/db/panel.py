@@ -55,7 +55,8 @@ def node_form(**over: Any) -> dict[str, Any]:
     return {
         "slug": "london", "name": "London", "realm": "ddiweb", "public_ipv4": "203.0.113.10",
         "public_ipv6": "", "sip_port": "5060", "rtp_first": "10000", "rtp_last": "20000",
-        "tls_port": "0",
+        "tls_port": "0", "sip_domain": "", "countries": "", "ban_failures": "5",
+        "ban_window": "600", "ban_seconds": "3600", "trial_seconds": "60",
     } | over  # fmt: skip
 
 

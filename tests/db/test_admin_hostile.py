@@ -36,6 +36,15 @@ def _management(node: Node) -> dict[str, Any]:
     return {"node": node.pk, "cidr": "198.51.100.0/28", "note": ""}
 
 
+def _service(node: Node) -> dict[str, Any]:
+    form = {"node": node.pk, "protocol": "tcp", "first": "443", "last": "443", "note": ""}
+    return form | {"network": "198.51.100.0/24", "expires_at_0": "", "expires_at_1": ""}
+
+
+def _exception(node: Node) -> dict[str, Any]:
+    return _management(node) | {"expires_at_0": "", "expires_at_1": ""}
+
+
 def _trunk(node: Node) -> dict[str, Any]:
     form = panel.trunk_form(node, (None, "203.0.113.20"), username="vendor", host="sip.example")
     return form | panel.hosts((None, "sip.example.net", "address"))
@@ -47,16 +56,31 @@ def _node(_: Node) -> dict[str, Any]:
 
 SINKS = [
     *(Sink("/deploy/node/add/", name, _node) for name in ("slug", "realm", "public_ipv4")),
-    Sink("/deploy/node/add/", "public_ipv6", _node),
+    *(
+        Sink("/deploy/node/add/", name, _node)
+        for name in ("public_ipv6", "sip_domain", "countries")
+    ),
     Sink("/deploy/node/add/", "name", _node, frozenset(FREE_TEXT)),
     *(
         Sink("/peers/trunk/add/", name, _trunk)
-        for name in ("name", "host", "username", "password", "networks-0-cidr", "hosts-0-name")
+        for name in (
+            "name",
+            "host",
+            "username",
+            "password",
+            "country",
+            "networks-0-cidr",
+            "hosts-0-name",
+        )
     ),
     Sink("/peers/trunk/add/", "networks-0-note", _trunk, frozenset(FREE_TEXT)),
     Sink("/peers/trunk/add/", "hosts-0-note", _trunk, frozenset(FREE_TEXT)),
     *(Sink("/peers/peer/add/", name, panel.peer_form) for name in ("name", "username", "password")),
     *(Sink("/peers/number/add/", name, _number) for name in ("e164", "label")),
+    Sink("/firewall/allowedservice/add/", "network", _service),
+    Sink("/firewall/allowedservice/add/", "note", _service, frozenset(FREE_TEXT)),
+    Sink("/firewall/addressexception/add/", "cidr", _exception),
+    Sink("/firewall/addressexception/add/", "note", _exception, frozenset(FREE_TEXT)),
     Sink("/firewall/managementnetwork/add/", "cidr", _management),
     Sink("/firewall/managementnetwork/add/", "note", _management, frozenset(FREE_TEXT)),
 ]

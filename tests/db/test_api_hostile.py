@@ -8,6 +8,7 @@ from django.forms.models import model_to_dict
 from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
+from firewall.models import AddressException, AllowedService
 from tests import factories
 from tests.db.api import V1, client, faults, operator, problem, send
 
@@ -26,12 +27,20 @@ ASTERISK = {
 }  # fmt: skip
 #: Resource → text field → whether the value reaches Asterisk, AMI or the kernel.
 FIELDS: dict[str, dict[str, bool]] = {
-    "nodes": {"name": False, "realm": True, "public_ipv4": True, "public_ipv6": True},
+    "nodes": {
+        "name": False,
+        "realm": True,
+        "public_ipv4": True,
+        "public_ipv6": True,
+        "sip_domain": True,
+    },
     "trunks": {"name": True, "host": True, "username": True, "password": True, "country": True},
     "numbers": {"e164": True, "label": True},
     "peers": {"name": True, "username": True, "password": True},
     "schedules": {"name": False, "zone": True},
     "management-networks": {"cidr": True, "note": False},
+    "allowed-services": {"protocol": True, "network": True, "note": False},
+    "address-exceptions": {"cidr": True, "note": False},
 }
 CASES = [
     (resource, field, value)
@@ -67,6 +76,10 @@ def _row(resource: str, node: Node) -> tuple[str, models.Model]:
             row = factories.peer(node)
         case "schedules":
             row = factories.schedule(node)
+        case "allowed-services":
+            row = AllowedService.objects.create(node=node, first=443, last=443)
+        case "address-exceptions":
+            row = AddressException.objects.create(node=node, cidr="192.0.2.0/24")
         case _:
             row = factories.management(node, "198.51.100.0/28")
     return f"{V1}{resource}/{row.pk}/", row

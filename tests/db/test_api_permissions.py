@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Contact, SecurityEvent
+from firewall.models import AddressException, AllowedService
 from peers import services
 from peers.models import CallerRule
 from tests import factories
@@ -58,6 +59,8 @@ def urls() -> dict[str, str]:
         "peers": peer.pk,
         "tokens": token.pk,
         "management-networks": factories.management(node, "198.51.100.0/28").pk,
+        "allowed-services": AllowedService.objects.create(node=node, first=443, last=443).pk,
+        "address-exceptions": AddressException.objects.create(node=node, cidr="192.0.2.0/24").pk,
         "deployments": Deployment.objects.create(
             node=node, generation=0, state="superseded", reason="test"
         ).pk,
@@ -123,7 +126,7 @@ def test_a_viewer_reads_everything_and_writes_nothing(urls: dict[str, str]) -> N
         f"{verb} {name}"
         for name in ROUTES
         for verb in ("get", "head")
-        if name.endswith(("-list", "-detail")) or name in {"schema", "status"}
+        if name.endswith(("-list", "-detail")) or name in {"schema", "status", "nodes-traffic"}
     }
     assert allowed == reads
 
@@ -156,6 +159,7 @@ def test_an_operator_may_do_what_the_routes_offer(urls: dict[str, str]) -> None:
         ("peers-compromised", "change_peer"),
         ("tokens-revoke", "change_token"),
         ("nodes-deploy", "change_node"),
+        ("nodes-why", "add_question"),
     ],
 )
 def test_an_action_needs_its_own_permission_and_no_other(
@@ -163,12 +167,25 @@ def test_an_action_needs_its_own_permission_and_no_other(
 ) -> None:
     others = user("view", "add", "change", "delete")
     others.user_permissions.remove(*others.user_permissions.filter(codename=needed))
-    assert client(others).post(urls[route], {}).status_code == 403
-    assert client(user(only=(needed,))).post(urls[route], {}).status_code in {200, 202}
+    body = {"source": "203.0.113.66"} if route == "nodes-why" else {}
+    Node.objects.update(dry_run=True)  # answered by the panel itself
+    assert client(others).post(urls[route], body).status_code == 403
+    assert client(user(only=(needed,))).post(urls[route], body).status_code in {200, 202}
 
 
 @pytest.mark.parametrize(
-    "name", ["trunks", "numbers", "schedules", "callers", "peers", "management-networks", "nodes"]
+    "name",
+    [
+        "trunks",
+        "numbers",
+        "schedules",
+        "callers",
+        "peers",
+        "management-networks",
+        "allowed-services",
+        "address-exceptions",
+        "nodes",
+    ],
 )
 @pytest.mark.parametrize("verb", ["post", "patch", "delete"])
 def test_a_write_needs_its_own_permission(urls: dict[str, str], name: str, verb: str) -> None:

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Contact, Heartbeat, SecurityEvent
+from firewall.models import AddressException, AllowedService
 from peers import services
 from peers.models import CallerRule, Number, Step
 from tests import factories
@@ -130,6 +131,8 @@ def _grow(node: Node, count: int) -> None:
         factories.management(node, f"192.0.2.{serial}/32")
         CallerRule.objects.create(node=node, number=Number.objects.last(), prefix=f"+44{serial}")
         factories.schedule(node, {}, {"first_date": "2026-12-25"})
+        AllowedService.objects.create(node=node, first=serial, last=serial)
+        AddressException.objects.create(node=node, cidr=f"192.0.2.{serial}/32")
         Contact.objects.create(node=node, endpoint=f"e{serial}", uri="sip:a@b", seen_at=now)
         Call.objects.create(node=node, unique_id=str(serial), started_at=now)
         SecurityEvent.objects.create(node=node, at=now, kind="x")
@@ -142,8 +145,9 @@ def _grow(node: Node, count: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["nodes", "trunks", "numbers", "schedules", "callers", "peers", "tokens", "management-networks",
-     "deployments", "contacts", "calls", "security-events", "status"],
+    ["nodes", "trunks", "numbers", "schedules", "callers", "peers", "tokens",
+     "management-networks", "deployments", "allowed-services", "address-exceptions",
+     "contacts", "calls", "security-events", "status"],
 )  # fmt: skip
 def test_a_list_costs_the_same_queries_however_long(api: APIClient, name: str) -> None:
     node = factories.node()

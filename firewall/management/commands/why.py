@@ -75,13 +75,7 @@ class Command(BaseCommand):
     def _show(self, found: why.Explanation, as_json: bool) -> None:
         witnesses = {"kernel": found.kernel, "oracle": found.oracle}
         if as_json:
-            told: dict[str, Any] = {
-                name: said and {"verdict": said[0], "path": said[1]}
-                for name, said in witnesses.items()
-            }
-            self.stdout.write(
-                json.dumps({"packet": str(found.packet), **told, "note": found.note}, indent=1)
-            )
+            self.stdout.write(json.dumps(found.to_json(), indent=1))
             return
         self.stdout.write(self.style.MIGRATE_HEADING(str(found.packet)))
         styles = {"accept": self.style.SUCCESS, "drop": self.style.ERROR}
