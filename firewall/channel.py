@@ -39,13 +39,16 @@ class AgentChannel:
         self._path = str(path)
         self._timeout = timeout
 
-    def apply(self, intent: SendsJson, fence: int, window: int = 0) -> dict[str, Any]:
+    def apply(
+        self, intent: SendsJson, fence: int, window: int = 0, *, hold: bool = False
+    ) -> dict[str, Any]:
         """Bring an intent into force: `changed`, `digest`, `rules` (counts by family).
 
         What could lock an administrator out is only tried for `window` seconds, unless that is 0:
-        `trial` then holds `seconds` and `changes` in plain words.
+        `trial` then holds `seconds` and `changes` in plain words. With `hold` what nobody
+        confirmed the last time is not tried again: `held` names it.
         """
-        return self._ask("apply", intent=intent.to_json(), fence=fence, window=window)
+        return self._ask("apply", intent=intent.to_json(), fence=fence, window=window, hold=hold)
 
     def confirm(self, fence: int) -> dict[str, Any]:
         """Keep what was applied on trial under `fence`; `Refused` without a new connection."""

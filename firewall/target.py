@@ -1,13 +1,14 @@
 """The firewall target: typed intent to the agent, which renders, applies, dumps and compares."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 
 from ddiweb import clock
-from ddiweb.deploy.models import Node
-from ddiweb.deploy.target import Plan
+from ddiweb.deploy.errors import Retryable
+from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.target import Plan, Trial
 from firewall import snapshot
 from firewall.channel import AgentChannel
 from firewall.ruleset.text import preview
@@ -36,6 +37,7 @@ class FirewallTarget:
     def __init__(self, channel: AgentChannel | None = None) -> None:
         self.channel = channel or AgentChannel(settings.AGENT_SOCKET)
         self._finds_flows = False
+        self._held: tuple[str, ...] = ()
 
     def render(self, node: Node) -> Desired:
         """Return the intent of the newest generation."""
@@ -49,6 +51,9 @@ class FirewallTarget:
         if node.dry_run:
             return {}
         status = self.channel.status()
+        if status["trial"]:
+            # Also one of ours whose worker died: what it tries must not pass for what is in force.
+            raise Retryable(f"another change is on trial for {status['trial']['seconds']} s")
         self._finds_flows = bool(status["conntrack"])
         return status
 
@@ -60,13 +65,41 @@ class FirewallTarget:
         cuts = tuple(f"! cut the flows of token {pk}" for pk in desired.dead_tokens)
         return Plan((*lines, *cuts), None)
 
-    def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
-        """Bring the intent into force; the agent restores its last good rules if it can't."""
-        self.channel.apply(desired.intent, fence)
+    def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> Trial | None:
+        """Bring the intent into force; the agent restores its last good rules if it can't.
+
+        What could lock the administrator out is only tried, and by a person's wish alone: nobody
+        sits before the panel when a grace ends at night.
+        """
+        asked = Deployment.objects.filter(node=node, fence=fence).first()
+        done = self.channel.apply(
+            desired.intent, fence, node.trial_seconds, hold=not (asked and asked.requested_by_id)
+        )
+        if tried := done.get("trial"):
+            return Trial(tried["seconds"], tuple(tried["changes"]))
+        self._held = tuple(done.get("held", ()))
+        return Trial(0, self._held) if self._held else None
 
     def verify(self, node: Node, desired: Desired) -> list[str]:
         """Compare the real rules once more, by a dump made now."""
+        if self._held:
+            return list(self.channel.status()["drift"])
         return list(self.channel.plan(desired.intent))
+
+    def confirm(self, node: Node, fence: int) -> None:
+        """Keep what is on trial; the agent asks for proof of a new connection."""
+        self.channel.confirm(fence)
+
+    def give_up(self, node: Node, fence: int) -> None:
+        """End the trial at once."""
+        self.channel.rollback(fence)
+
+    def outcome(self, node: Node, fence: int) -> Literal["running", "kept", "gone"]:
+        """What became of the trial, by the agent's word."""
+        status = self.channel.status()
+        if status["trial"] and status["trial"]["fence"] == fence:
+            return "running"
+        return "kept" if status["confirmed"] == fence else "gone"
 
     def restore(self, node: Node, before: dict[str, Any], fence: int) -> None:
         """Take back what was applied under ``fence``; the agent knows whether anything was."""

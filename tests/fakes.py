@@ -1,11 +1,11 @@
 """Targets in memory. They earn their place by passing tests/contracts with the real ones."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ddiweb.deploy.errors import Refused
 from ddiweb.deploy.models import Node
-from ddiweb.deploy.target import Plan
+from ddiweb.deploy.target import Plan, Trial
 
 
 @dataclass
@@ -58,3 +58,34 @@ class MemoryTarget:
 
     def settle(self, node: Node, desired: dict[str, str]) -> None:
         self._called("settle")
+
+
+@dataclass
+class TryingTarget(MemoryTarget):
+    """A target whose next apply is on trial for some seconds; `proved`: somebody got in anew."""
+
+    name: str = "trying"
+    trial: Trial | None = None
+    proved: bool = False
+    state: Literal["running", "kept", "gone"] = "gone"
+
+    def apply(  # type: ignore[override]
+        self, node: Node, desired: dict[str, str], plan: Plan, fence: int
+    ) -> Trial | None:
+        super().apply(node, desired, plan, fence)
+        if self.trial and self.trial.seconds:
+            self.state = "running"
+        return self.trial
+
+    def confirm(self, node: Node, fence: int) -> None:
+        self._called("confirm")
+        if not self.proved:
+            raise Refused("confirm: no new connection was seen")
+        self.state = "kept"
+
+    def give_up(self, node: Node, fence: int) -> None:
+        self._called("give_up")
+        self.state = "gone"
+
+    def outcome(self, node: Node, fence: int) -> Literal["running", "kept", "gone"]:
+        return self.state

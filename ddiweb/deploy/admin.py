@@ -1,6 +1,7 @@
 """Nodes and deployments in the panel."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -16,6 +17,7 @@ from ddiweb.deploy import views
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.option_forms import OPTION_FIELDSETS, NodeForm
 from ddiweb.deploy.templatetags.panel import ago, duration, pill, state_pill
+from ddiweb.deploy.trials import Verb
 
 # Tables of libraries that would show secrets or say nothing to an operator. Lockouts end by
 # themselves; ``manage.py axes_reset`` ends them at once.
@@ -151,7 +153,19 @@ class DeploymentAdmin(ReadOnlyAdmin):
             view(require_safe(self.progress_view)),
             name="deploy_deployment_progress",
         )
-        return [live, *super().get_urls()]
+        ends = [
+            path(
+                f"<int:pk>/{verb}/",
+                view(require_POST(partial(self.end_view, verb=verb))),
+                name=f"deploy_deployment_{verb}",
+            )
+            for verb in ("confirm", "rollback")
+        ]
+        return [live, *ends, *super().get_urls()]
+
+    def end_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:
+        """Confirm a trial, or roll it back."""
+        return views.end_trial(request, pk, verb)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """State, steps and difference of one deployment, for polling."""

@@ -11,10 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ddiweb.api.errors import Conflict, Unavailable
 from ddiweb.api.fields import Text
 from ddiweb.api.filters import NodeFilter
 from ddiweb.api.serializers import Deployed, Nothing, ResourceSerializer
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented
+from ddiweb.deploy import trials
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.options import OPTIONS
 from ddiweb.deploy.services import request_deployment
@@ -108,6 +110,7 @@ class DeploymentSummarySerializer(serializers.ModelSerializer[Deployment]):
     )
     seconds = serializers.FloatField(read_only=True, allow_null=True)
     error = serializers.SerializerMethodField()
+    trial = serializers.SerializerMethodField()
 
     class Meta:
         model = Deployment
@@ -129,7 +132,14 @@ class DeploymentSummarySerializer(serializers.ModelSerializer[Deployment]):
             "finished_at",
             "seconds",
             "error",
+            "trial",
+            "confirm_until",
         )
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_trial(self, row: Deployment) -> list[str]:
+        """What could lock an administrator out, and so was only tried; in plain words."""
+        return [str(line) for line in row.trial]
 
     @extend_schema_field(str)
     def get_error(self, row: Deployment) -> str:
@@ -183,6 +193,10 @@ class DeploymentViewSet(ReadOnly):
     queryset = Deployment.objects.select_related("node", "requested_by")
     filterset_class = DeploymentFilter
     ordering_fields = ("id", "created_at")
+    action_permissions: ClassVar[dict[str, tuple[str, ...]]] = {
+        "confirm": ("deploy.change_node",),
+        "rollback": ("deploy.change_node",),
+    }
 
     def get_queryset(self) -> QuerySet[Deployment]:
         """Leave the long texts out of lists."""
@@ -192,3 +206,29 @@ class DeploymentViewSet(ReadOnly):
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
         """The short form in lists."""
         return DeploymentSummarySerializer if self.action == "list" else DeploymentSerializer
+
+    @extend_schema(request=Nothing, responses={202: DeploymentSummarySerializer})
+    @action(detail=True, methods=["post"])
+    def confirm(self, request: Request, pk: str) -> Response:
+        """Keep what is on trial. Open a new connection from a management network before.
+
+        The node decides: poll the deployment; a refusal stands in ``error``.
+        """
+        return self._end(request, "confirm")
+
+    @extend_schema(request=Nothing, responses={202: DeploymentSummarySerializer})
+    @action(detail=True, methods=["post"])
+    def rollback(self, request: Request, pk: str) -> Response:
+        """End a trial at once: the rules before it are in force again."""
+        return self._end(request, "rollback")
+
+    def _end(self, request: Request, verb: trials.Verb) -> Response:
+        Nothing(data=request.data).is_valid(raise_exception=True)
+        row = self.get_object()
+        if not row.confirming:
+            raise Conflict(f"deployment {row.pk} is not on trial; it is {row.state}")
+        Deployment.objects.filter(pk=row.pk).update(error="")
+        if not trials.send(row, verb):
+            raise Unavailable(f"Redis can't be reached; on the node: manage.py {verb}")
+        row.refresh_from_db(fields=["state", "error"])
+        return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)

@@ -176,6 +176,11 @@ class Deployment(models.Model):
     plan = models.JSONField(default=dict, help_text="Target name → redacted difference lines.")
     log = models.JSONField(default=list)
     error = models.TextField(blank=True, default="")
+    #: The address that asked, if it was a browser or an API client: it must still get in after.
+    requested_from = models.GenericIPAddressField(null=True)
+    #: What could lock the administrator out and so was only tried, in plain words.
+    trial = models.JSONField(default=list)
+    confirm_until = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -209,6 +214,16 @@ class Deployment(models.Model):
     def finished(self) -> bool:
         """Whether nothing more will come of it."""
         return State(self.state) in FINISHED
+
+    @property
+    def confirming(self) -> bool:
+        """Whether a trial runs."""
+        return self.state == State.CONFIRMING
+
+    @property
+    def held(self) -> bool:
+        """Whether it ended without what could lock the administrator out."""
+        return self.state == State.ROLLED_BACK and bool(self.trial)
 
     @property
     def seconds(self) -> float | None:

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,12 +18,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from ddiweb import clock
-from ddiweb.deploy import services
+from ddiweb.deploy import services, trials
 from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
 from ddiweb.deploy.lock import Lease, lease
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import State, may_move
-from ddiweb.deploy.target import Plan, Target
+from ddiweb.deploy.target import Plan, Target, Trial
 
 log = logging.getLogger(__name__)
 #: Lines of a plan that are kept with its row; a first apply of 10,000 peers needs no more.
@@ -42,6 +43,7 @@ class _Step:
     before: Any = None
     plan: Plan = field(default_factory=lambda: Plan((), None))
     touched: bool = False
+    trial: Trial | None = None
 
 
 def quiet_time(row: Deployment) -> float:
@@ -66,6 +68,8 @@ def run(
     row = Deployment.objects.select_related("node").get(pk=deployment_id)
     if row.state != State.PENDING:
         return State(row.state)
+    if not row.urgent and trials.wait_for_another(row):
+        return State.PENDING
     if wait := quiet_time(row):
         sleep(min(wait, settings.DEPLOY_QUIET))
         row.refresh_from_db()
@@ -89,6 +93,7 @@ class _Run:
         self.row = row
         self.lease = held
         self.steps = [_Step(target) for target in targets]
+        self.applied_at = clock.now()
 
     def go(self) -> State:
         services.release_older(self.row.node_id, self.lease.fence)
@@ -97,6 +102,7 @@ class _Run:
             # A thief is shut out before anything else can keep us waiting; repeated if it fails.
             self._shut()
         try:
+            trials.refuse_second(self.row)
             self._plan()
             self._apply()
             self._verify()
@@ -161,7 +167,8 @@ class _Run:
             self.lease.renew()
             step.touched = True
             try:
-                step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
+                step.trial = step.target.apply(self.node, step.desired, step.plan, self.lease.fence)
+                self.applied_at = clock.now()
             except Refused:
                 # Its word that it changed nothing: there is nothing to put back on it.
                 step.touched = False
@@ -179,7 +186,28 @@ class _Run:
             if differences := step.target.verify(self.node, step.desired):
                 shown = "; ".join(differences[:5])
                 raise Failed(f"{step.target.name}: read back, and it differs: {shown}")
-        self._finish("read back" if changed else "nothing to do")
+        if tried := [step.trial for step in self.steps if step.trial]:
+            self._leave_open(tried)
+        else:
+            self._finish("read back" if changed else "nothing to do")
+
+    def _leave_open(self, tried: Sequence[Trial]) -> None:
+        """Some of it waits for the administrator's word; the rest is in force, and settled."""
+        seconds = min(one.seconds for one in tried)
+        changes = [line for one in tried for line in one.changes]
+        with transaction.atomic():
+            for step in self.steps:
+                step.target.settle(self.node, step.desired)
+            if seconds:
+                until = self.applied_at + timedelta(seconds=seconds)
+                text = f"{'; '.join(changes)}: in force for {seconds} s"
+                self._move(State.CONFIRMING, text, trial=changes, confirm_until=until, error="")
+            else:
+                why = trials.NOT_AGAIN.format("; ".join(changes))
+                now = timezone.now()
+                self._move(State.ROLLED_BACK, why, trial=changes, finished_at=now, error=why)
+        if seconds:
+            trials.send(self.row, "close", countdown=seconds + 1)
 
     def _finish(self, text: str) -> None:
         """Settle and close; the last move, so that ``done`` is never said before the read-back."""

@@ -7,14 +7,16 @@ from celery.exceptions import OperationalError as CeleryOperationalError
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.auth.models import User as Person
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from ddiweb import clock
+from ddiweb.client import asking
 from ddiweb.deploy import lock
 from ddiweb.deploy.models import Deployment, Node
-from ddiweb.deploy.states import RUNNING, State
+from ddiweb.deploy.states import AT_WORK, State
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +52,16 @@ def _pending(
     changes: dict[str, object] = {"generation": generation, "edits": F("edits") + 1}
     if urgent:
         changes |= {"urgent": True, "not_before": None}
+    if person:
+        changes |= {"requested_by": Coalesce("requested_by", Value(person.pk))}
+    if address := asking.get():
+        changes |= {"requested_from": address}
     if not waiting.update(**changes):
         try:
             with transaction.atomic():
                 return Deployment.objects.create(
                     node_id=node_id, generation=generation, reason=reason[:200],
-                    requested_by=person, urgent=urgent,
+                    requested_by=person, urgent=urgent, requested_from=address,
                 )  # fmt: skip
         except IntegrityError:
             # Another editor made the row between our UPDATE and our INSERT (PostgreSQL).
@@ -81,7 +87,7 @@ def release_lost() -> int:
     """Return deployments of dead workers and of ended leases to ``pending``; how many."""
     now = clock.now()
     count = 0
-    for row in Deployment.objects.select_related("node").filter(state__in=list(RUNNING)):
+    for row in Deployment.objects.select_related("node").filter(state__in=list(AT_WORK)):
         until, holder = row.node.lease_until, row.node.lease_holder
         if until is None or until < now or lock.is_gone(holder):
             count += return_to_pending(row, "its worker was lost", delay=0)
@@ -90,7 +96,7 @@ def release_lost() -> int:
 
 def release_older(node_id: int, fence: int) -> None:
     """Return to ``pending`` what earlier holders of this node's lease left running."""
-    for row in Deployment.objects.filter(node_id=node_id, state__in=list(RUNNING), fence__lt=fence):
+    for row in Deployment.objects.filter(node_id=node_id, state__in=list(AT_WORK), fence__lt=fence):
         return_to_pending(row, "its worker was lost", delay=0)
 
 

@@ -19,6 +19,8 @@ class State(StrEnum):
 
 
 RUNNING = frozenset({State.PLANNING, State.APPLYING, State.VERIFYING, State.CONFIRMING})
+#: In a worker's hands: without its lease these are lost. A trial needs none, the kernel times it.
+AT_WORK = RUNNING - {State.CONFIRMING}
 FINISHED = frozenset({State.DONE, State.REFUSED, State.ROLLED_BACK, State.FAILED, State.SUPERSEDED})
 
 MEANING: dict[State, str] = {

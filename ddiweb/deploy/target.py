@@ -1,7 +1,7 @@
 """The one shape of everything that a deployment changes on a node."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ddiweb.deploy.models import Node
 
@@ -22,6 +22,17 @@ class Plan:
         return not self.lines
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What an apply brought into force for a time only: ``seconds``; ``changes`` in plain words.
+
+    With ``seconds`` 0 it was not even tried, for nobody confirmed it the last time.
+    """
+
+    seconds: int
+    changes: tuple[str, ...]
+
+
 class Target(Protocol):
     """Read, render, diff, apply, verify, restore; the same for rows and for rules.
 
@@ -39,8 +50,11 @@ class Target(Protocol):
     def diff(self, node: Node, desired: Any, actual: Any) -> Plan:
         """Compare; an empty plan means that nothing has to be done."""
 
-    def apply(self, node: Node, desired: Any, plan: Plan, fence: int) -> None:
-        """Bring it about; a fence lower than one seen before is Refused."""
+    def apply(self, node: Node, desired: Any, plan: Plan, fence: int) -> Trial | None:
+        """Bring it about; a fence lower than one seen before is Refused.
+
+        Returns what of it ends by itself unless somebody confirms it (see `Trying`).
+        """
 
     def verify(self, node: Node, desired: Any) -> list[str]:
         """Read back and return what differs from ``desired``; empty is good."""
@@ -57,3 +71,20 @@ class Target(Protocol):
 
     def settle(self, node: Node, desired: Any) -> None:
         """Note in the database what is now proved to be in force."""
+
+
+@runtime_checkable
+class Trying(Target, Protocol):
+    """A target whose apply may be a trial."""
+
+    def confirm(self, node: Node, fence: int) -> None:
+        """Keep what was tried under ``fence``; Refused without proof that somebody still gets in.
+
+        Asked again after it was kept, it does nothing.
+        """
+
+    def give_up(self, node: Node, fence: int) -> None:
+        """End the trial at once."""
+
+    def outcome(self, node: Node, fence: int) -> Literal["running", "kept", "gone"]:
+        """What became of the trial."""

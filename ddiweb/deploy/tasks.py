@@ -6,7 +6,7 @@ from celery.signals import worker_ready
 from django.conf import settings
 
 from ddiweb.celery import app
-from ddiweb.deploy import pipeline, registry, services
+from ddiweb.deploy import pipeline, registry, services, trials
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import RUNNING, State
@@ -25,10 +25,18 @@ def run_deployment(deployment_id: int) -> None:
 
 
 @app.task
+def end_trial(deployment_id: int, verb: trials.Verb) -> None:
+    """Confirm a trial, roll it back, or look what became of it, on the node itself."""
+    row = Deployment.objects.select_related("node").get(pk=deployment_id)
+    state = trials.end(row, verb, registry.targets())
+    log.info("trial of deployment %s, %s: %s", deployment_id, verb, state)
+
+
+@app.task
 def sweep() -> None:
     """Every few seconds: send again what was lost, and say that beat, Redis and a worker live."""
     heartbeat.note(heartbeat.worker_name(settings.NODE), "sweep")
-    found = services.sweep()
+    found = services.sweep() | {"overdue": trials.overdue()}
     if any(found.values()):
         log.info("sweep: %s", found)
 

@@ -33,7 +33,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "probe": frozenset({"intent", "packets"}),
     "revoke": frozenset({"fence", "marks"}),
 }
-_OPTIONAL: dict[str, frozenset[str]] = {"apply": frozenset({"window"})}
+_OPTIONAL: dict[str, frozenset[str]] = {"apply": frozenset({"hold", "window"})}
 _LONGEST_TRIAL = 3600  # seconds
 
 
@@ -82,6 +82,8 @@ def decode(body: bytes) -> dict[str, Any]:
         whole(raw["fence"], "fence", 0, _MAX_FENCE)
     if "window" in raw:
         whole(raw["window"], "window", 0, _LONGEST_TRIAL)
+    if type(raw.get("hold", False)) is not bool:
+        raise Invalid("hold", "is neither true nor false", "give one of them")
     return raw
 
 

@@ -99,7 +99,10 @@ class Server:
         engine = self._engine
         verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "apply": lambda r: engine.apply(
-                Intent.from_json(r["intent"]), r["fence"], r.get("window", 0)
+                Intent.from_json(r["intent"]),
+                r["fence"],
+                r.get("window", 0),
+                hold=r.get("hold", False),
             ),
             "confirm": lambda r: engine.confirm(r["fence"]),
             "amend": lambda r: engine.amend(*protocol.amendment(r)),

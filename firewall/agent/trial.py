@@ -27,7 +27,7 @@ from firewall.ruleset.parse import token_packets
 from firewall.ruleset.types import Intent, Token
 
 USUAL = 60  # seconds
-_FILE = "trial.json"
+_FILE, _LAPSED = "trial.json", "lapsed.json"
 _LATER = 0.3  # seconds after its end at which a lapsed trial is cleared away
 
 
@@ -40,11 +40,15 @@ class TrialEngine(Engine):
         self._trial: Trial | None = None
         self._clock: threading.Timer | None = None
 
-    def apply(self, intent: Intent, fence: int, window: int = 0) -> dict[str, Any]:
+    def apply(
+        self, intent: Intent, fence: int, window: int = 0, *, hold: bool = False
+    ) -> dict[str, Any]:
         """Bring `intent` into force: what could cut somebody off for `window` seconds only.
 
         With `window` 0 there is no trial; the first rules of a host have one all the same if the
-        configuration says `confirm_first`. Raises as `Engine.apply`; `Retryable` during a trial.
+        configuration says `confirm_first`. With `hold` nothing is tried again that nobody
+        confirmed the last time: the answer names it as `held`. Raises as `Engine.apply`;
+        `Retryable` during a trial.
         """
         with self._alone():
             self._state.raise_fence(fence)
@@ -52,14 +56,20 @@ class TrialEngine(Engine):
                 raise Retryable(f"trial: another change is on trial for {running.seconds} s")
             good = self._state.current
             if good is None and self._config.confirm_first:
+                if self._held(intent, (FIRST,), hold):
+                    raise Refused("nobody confirmed the first rules of this host; try them again")
                 return self._begin(intent, window or USUAL, (FIRST,))
-            if good is None or not window:
-                return self._bring(intent)
-            parts = split(good.intent, intent, self._config.management)
-            if not parts.changes:
+            changes: tuple[str, ...] = ()
+            if good is not None and window:
+                parts = split(good.intent, intent, self._config.management)
+                changes = parts.changes
+            if not changes:
+                self._state.forget(_LAPSED)
                 return self._bring(intent)
             done = self._bring(parts.now, way_back=False)
-            return done | self._begin(intent, window, parts.changes)
+            if self._held(intent, changes, hold):
+                return done | {"held": list(changes)}
+            return done | self._begin(intent, window, changes)
 
     def confirm(self, fence: int) -> dict[str, Any]:
         """Keep what is on trial; raises `Refused` without proof of a new connection.
@@ -86,6 +96,7 @@ class TrialEngine(Engine):
         """Drop a trial of this fence at once; without one, take back what was applied under it."""
         with self._alone():
             if self._trial and self._trial.fence == fence and self._running():
+                self._remember_lapsed()
                 self._drop()
                 return {"changed": True}
         return super().rollback(fence)
@@ -119,6 +130,7 @@ class TrialEngine(Engine):
                 self._trial = self._remembered(running)
                 self._watch(running.seconds)
                 return {"changed": False, "trial": running.seconds}
+            self._remember_lapsed()
             if self._state.current is None:
                 self._clear()
             self._forget()
@@ -141,6 +153,7 @@ class TrialEngine(Engine):
             running, trial = self._running(), self._trial
         good = self._state.current
         report["confirmed"] = good.fence if good else None
+        report["lapsed"] = (self._state.read(_LAPSED) or {}).get("changes")
         report["trial"] = running and {
             "seconds": running.seconds,
             "changes": list(trial.changes) if trial else [],
@@ -166,6 +179,19 @@ class TrialEngine(Engine):
     def _running(self) -> Running | None:
         """The trial in the kernel. Without a clock of ours there is none: `restore` looked."""
         return self._generations.running() if self._clock else None
+
+    def _held(self, intent: Intent, changes: tuple[str, ...], hold: bool) -> bool:
+        """Whether this was tried and nobody confirmed it: the same generation is never repeated."""
+        lapsed = self._state.read(_LAPSED) or {}
+        same = lapsed.get("changes") == list(changes)
+        return same and (hold or lapsed.get("digest") == intent.digest())
+
+    def _remember_lapsed(self) -> None:
+        raw = self._state.read(_FILE)
+        with contextlib.suppress(DeployError, KeyError, TypeError, ValueError):
+            trial = self._trial or Trial.from_json(raw)
+            told = {"digest": trial.intent.digest(), "changes": list(trial.changes)}
+            self._state.write(_LAPSED, told)
 
     def _begin(self, intent: Intent, window: int, changes: tuple[str, ...]) -> dict[str, Any]:
         self._kernel.refuse_mixed()
@@ -202,6 +228,7 @@ class TrialEngine(Engine):
         if fault:
             self._put_back(fault)
         self._state.keep()
+        self._state.forget(_LAPSED)
         self._forget()
         for version in VERSIONS:
             self._netfilter.destroy_set(rules.trial_set(version))
@@ -288,6 +315,7 @@ class TrialEngine(Engine):
             with self._alone():
                 running = self._running()
                 if running is None:
+                    self._remember_lapsed()
                     self._clear()
                     log("trial", ended="nobody confirmed it")
                 else:

@@ -1,5 +1,6 @@
 """Small pieces that every page uses: coloured words, times, differences."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -10,6 +11,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ddiweb.clock import trusted
 from ddiweb.deploy.states import MEANING, State
 
 register = template.Library()
@@ -48,6 +50,14 @@ def ago(moment: datetime | None) -> str:
     seconds = (timezone.now() - moment).total_seconds()
     span = duration(abs(seconds))
     return f"{span} ago" if seconds >= 0 else f"in {span}"
+
+
+@register.filter
+def left(until: datetime | None) -> int:
+    """Whole seconds until then, 0 if it is over."""
+    if until is None:
+        return 0
+    return max(0, math.ceil((until - trusted.now()).total_seconds()))
 
 
 def moment(when: datetime | None) -> str:
