@@ -7,4 +7,4 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ddiweb.settings")
 app = Celery("ddiweb")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["ddiweb.deploy", "peers", "firewall"])
+app.autodiscover_tasks(["ddiweb.deploy", "ddiweb.live", "peers", "firewall"])

@@ -28,6 +28,7 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             "firewall.Question",
             "firewall.TrafficSample",
+            "firewall.Ban",
             "firewall.AddressException",
             "firewall.AllowedService",
         ),

@@ -43,4 +43,4 @@ class ManagementNetworkAdmin(DeployingAdmin):
                 )
 
 
-from firewall import admin_options, admin_traffic, admin_why  # noqa: E402, F401 - they register
+from firewall import admin_options, admin_traffic, admin_why, ban_admin  # noqa: E402, F401 - they register

@@ -81,6 +81,34 @@ class AgentChannel:
         """Shut these tokens out of the rules that are in force, and change nothing else."""
         return self._ask("revoke", marks=list(marks), fence=fence)
 
+    def jail(self, seconds: Mapping[str, int]) -> dict[str, str]:
+        """Shut networks out for so many seconds each, now, and end their flows.
+
+        Returns those that the agent would not, with its reason. No fence: it changes no rule.
+        """
+        entries = [{"network": net, "seconds": left} for net, left in seconds.items()]
+        refused: dict[str, str] = self._ask("jail", entries=entries)["refused"]
+        return refused
+
+    def unjail(self, networks: Iterable[str]) -> None:
+        """Let networks in again."""
+        self._ask("unjail", networks=list(networks))
+
+    def jailed(self) -> dict[str, int]:
+        """Every network that is shut out for a time → its seconds left, by the kernel's clock."""
+        held: dict[str, int] = self._ask("jailed")["held"]
+        return held
+
+    def whose(self, address: str, port: int) -> int:
+        """The mark of the token that the flow from there showed last; 0: none, or not known."""
+        mark: int = self._ask("whose", address=address, port=port)["mark"]
+        return mark
+
+    def places(self) -> dict[int, dict[str, int]]:
+        """Mark → place (/24 or /48) → seconds of silence, for tokens alive in several places."""
+        found: dict[str, dict[str, int]] = self._ask("places")["places"]
+        return {int(mark): places for mark, places in found.items()}
+
     def rollback(self, fence: int) -> dict[str, Any]:
         """Bring the good rules before the current ones back."""
         return self._ask("rollback", fence=fence)

@@ -160,12 +160,14 @@ class AddressException(models.Model):
             )
 
 
-from firewall.question_model import Question  # noqa: E402 - they need nothing of the above
+from firewall.ban_models import Ban  # noqa: E402 - they need nothing of the above
+from firewall.question_model import Question  # noqa: E402
 from firewall.traffic_models import TrafficReading, TrafficSample  # noqa: E402
 
 __all__ = [
     "AddressException",
     "AllowedService",
+    "Ban",
     "ManagementNetwork",
     "Question",
     "TrafficReading",

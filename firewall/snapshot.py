@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ddiweb.deploy.models import Node
+from firewall.ban_models import Ban
 from firewall.models import AddressException, AllowedService, ManagementNetwork
 from firewall.ruleset.types import MAX_REVOKED, Intent, Service
 from firewall.ruleset.types import Token as TokenRule
@@ -29,7 +30,7 @@ def take(node: Node) -> Intent:
             # The ports stand in the agent's own configuration, beside its built-in networks.
             management_ports=(),
             vendors=vendors(node),
-            bans=(),
+            bans=_networks(Ban.objects.filter(node=node, until__isnull=True).active()),
             site_prefix=node.site_prefix,
             tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),
             revoked=revoked(node),

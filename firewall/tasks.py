@@ -8,7 +8,7 @@ from ddiweb import clock
 from ddiweb.celery import app
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
-from firewall import options, questions, traffic
+from firewall import bans, options, questions, traffic
 from firewall.channel import AgentChannel
 from peers import witness
 
@@ -63,3 +63,14 @@ def sample_traffic(node_id: int) -> None:
 def expire_options() -> int:
     """Every five seconds: take away services and exceptions whose time has run out."""
     return options.expire()
+
+
+@app.task
+def bring_bans(node_id: int) -> None:
+    """Tell the agent at once what a person banned or let in again."""
+    node = Node.objects.get(pk=node_id)
+    try:
+        bans.bring(node, AgentChannel(settings.AGENT_SOCKET, timeout=10.0))
+    except DeployError as error:
+        # The watch compares rows and kernel every few seconds.
+        log.warning("bans of %s wait: %s", node.slug, error)

@@ -19,6 +19,7 @@ from ddiweb.live.models import Contact
 from peers import phones, rules, services, views
 from peers.choices import TokenState
 from peers.forms import PeerForm
+from peers.leak_models import TokenLeak
 from peers.models import Peer, Token
 
 
@@ -177,6 +178,7 @@ class PeerAdmin(DeployingAdmin):
         peer = context.get("original")
         if isinstance(peer, Peer):
             context["status"] = phones.status(peer)
+            context["leaks"] = TokenLeak.objects.filter(peer=peer).open()
             context["can_change"] = self.has_change_permission(request, peer)
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -87,3 +87,10 @@ class PhoneFormat(models.TextChoices):
     LINPHONE = "linphone", "Linphone"
     MICROSIP = "microsip", "MicroSIP"
     GENERIC = "generic", "Another app (text to read)"
+
+
+class LeakKind(models.TextChoices):
+    """Why a token is thought to have leaked."""
+
+    PLACES = "places", "In use in many places at once"
+    PASSWORDS = "passwords", "Wrong passwords from several places"

@@ -14,6 +14,7 @@ from ddiweb.fields import EncryptedTextField
 from peers.caller_models import CallerRule
 from peers.choices import Carrier, Cause, StepKind, Transport
 from peers.defaults import default_codecs, new_password
+from peers.leak_models import TokenLeak
 from peers.schedule_models import Schedule, ScheduleTime
 from peers.tls_models import Authority, NodeCertificate, ProvisioningLink
 from peers.token_models import Token
@@ -23,7 +24,8 @@ from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
     "Authority", "CallerRule", "NodeCertificate", "Number", "Peer", "ProvisioningLink", "Schedule",
-    "ScheduleTime", "Step", "Token", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork",
+    "ScheduleTime", "Step", "Token", "TokenLeak", "Trunk", "TrunkAddress", "TrunkHost",
+    "TrunkNetwork",
 ]  # fmt: skip
 
 

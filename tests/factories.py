@@ -3,6 +3,8 @@
 import itertools
 
 from ddiweb.deploy.models import Node
+from firewall import bans
+from firewall.ban_models import Ban
 from firewall.models import ManagementNetwork
 from peers.models import Number, Peer, Schedule, ScheduleTime, Step, Trunk, TrunkHost, TrunkNetwork
 
@@ -50,3 +52,7 @@ def schedule(on: Node, *lines: dict[str, object], **fields: object) -> Schedule:
 
 def management(on: Node, cidr: str) -> ManagementNetwork:
     return ManagementNetwork.objects.create(node=on, cidr=cidr)
+
+
+def ban(on: Node, cidr: str, seconds: int | None = 600, **fields: object) -> Ban:
+    return bans.ban(on, cidr, "by_hand", seconds, **fields)

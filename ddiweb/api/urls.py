@@ -9,6 +9,7 @@ from ddiweb.deploy import api as deploy
 from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
+from firewall import ban_api as bans
 from peers.api import callers, schedules
 from peers.api import views as peers
 
@@ -26,6 +27,7 @@ router.register("tokens", peers.TokenViewSet, "tokens")
 router.register("management-networks", firewall.ManagementNetworkViewSet, "management-networks")
 router.register("allowed-services", firewall.AllowedServiceViewSet, "allowed-services")
 router.register("address-exceptions", firewall.AddressExceptionViewSet, "address-exceptions")
+router.register("bans", bans.BanViewSet, "bans")
 router.register("contacts", live.ContactViewSet, "contacts")
 router.register("calls", live.CallViewSet, "calls")
 router.register("security-events", live.SecurityEventViewSet, "security-events")

@@ -10,6 +10,7 @@ from ddiweb.admin_base import ReadOnlyAdmin
 from ddiweb.deploy.templatetags.panel import ago, clock, moment, pill
 from ddiweb.live.models import Call, Contact, SecurityEvent
 from ddiweb.live.names import label_column
+from firewall.ban_admin import ban_link
 
 
 class SeenAdmin(ReadOnlyAdmin):
@@ -99,10 +100,15 @@ class CallAdmin(SeenAdmin):
 class SecurityEventAdmin(SeenAdmin):
     """Who got through the firewall and failed."""
 
-    list_display = ("when", "what", "account", "address", "node")
+    list_display = ("when", "what", "account", "address", "ban", "node")
     list_filter = ("kind", "node", "at")
     search_fields = ("account", "address", "kind")
     date_hierarchy = "at"
+
+    @admin.display(description="")
+    def ban(self, event: SecurityEvent) -> str:
+        """A way to the filled form of a ban."""
+        return ban_link(event.node_id, event.address, event.kind)
 
     @admin.display(description="when (UTC)", ordering="at")
     def when(self, event: SecurityEvent) -> str:

@@ -14,7 +14,9 @@ from ddiweb.live import heartbeat
 from ddiweb.live.heartbeat import Pulse
 from ddiweb.live.models import Call, Contact, SecurityEvent
 from ddiweb.live.names import labels
+from firewall.ban_models import Ban
 from peers.choices import TokenState
+from peers.leak_models import TokenLeak
 from peers.models import Number, Peer, Token, Trunk
 
 #: Rows of each list on the first page; the rest is a click away.
@@ -93,6 +95,9 @@ class Board:
     events: Sequence[SecurityEvent]
     events_in_day: int
     rotations: Sequence[Rotation]
+    leaks: Sequence[TokenLeak]
+    bans: int
+    may_ban: bool
     at: datetime
 
     @property
@@ -104,7 +109,7 @@ class Board:
     def calm(self) -> bool:
         """Whether nothing needs anybody."""
         silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
-        return not (self.troubled or self.rotations or silent)
+        return not (self.troubled or self.rotations or self.leaks or silent)
 
 
 User = AbstractBaseUser | AnonymousUser
@@ -135,6 +140,9 @@ def read(user: User) -> Board:
         ).count(),
         events=list(events[:SHOWN]),
         events_in_day=events.filter(at__gte=day_ago).count(),
+        leaks=_leaks() if _may(user, "peers.view_token") else [],
+        bans=Ban.objects.active().count() if _may(user, "firewall.view_ban") else 0,
+        may_ban=_may(user, "firewall.add_ban"),
         rotations=_rotations() if _may(user, "peers.view_token") else [],
         at=now,
     )
@@ -198,6 +206,11 @@ def _rotations() -> list[Rotation]:
         if newest is not None and newest.state == TokenState.ISSUED:
             found[peer.pk] = Rotation(peer, token.grace_until)
     return list(found.values())[:SHOWN]
+
+
+def _leaks() -> Sequence[TokenLeak]:
+    """Tokens that were shut out as leaked, whose phones were given no new one since."""
+    return list(TokenLeak.objects.open().select_related("peer")[:SHOWN])
 
 
 def _cut_off() -> Sequence[Peer]:

@@ -76,8 +76,6 @@ class Watch:
     def _take(self, node: Node, message: Message) -> None:
         if message.event == "Cdr":
             record.call(node, events.call_record(message))
-        elif seen := events.incident(message):
-            record.incident(node, seen)
         elif message.event in events.CONTACT_CHANGES or events.login(message):
             # A phone that refreshes its registration makes no ContactStatus, but a SuccessfulAuth.
             self.read_at = min(self.read_at, time.monotonic() + SETTLE)

@@ -15,6 +15,8 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from firewall.agent.amend import Amender, Ground
 from firewall.agent.config import Config
 from firewall.agent.cutter import Cutter
+from firewall.agent.flows import Flows
+from firewall.agent.jail import Jail
 from firewall.agent.journal import amended
 from firewall.agent.kernel import VERSIONS, Kernel, View
 from firewall.agent.netfilter import Netfilter, RestoreError
@@ -33,6 +35,8 @@ class Engine:
         self._lock = threading.Lock()
         self._cutter = Cutter(netfilter)
         self._kernel = Kernel(config, netfilter)
+        self.jail = Jail(config, netfilter, self._good)
+        self.flows = Flows(netfilter, self._good)
         self._amender = Amender(config, netfilter, self._kernel)
 
     def apply(self, intent: Intent, fence: int) -> dict[str, Any]:
@@ -127,6 +131,7 @@ class Engine:
             "drift": [],
             "counters": {},
             "conntrack": self._netfilter.has_conntrack,
+            "jail": self.jail.status(),
             "warnings": self._warnings(),
         }
         if good:
@@ -155,6 +160,9 @@ class Engine:
 
     def _look_at_good(self, good: Intent) -> View:
         return self._kernel.look(good)
+
+    def _good(self) -> Intent | None:
+        return self._state.current.intent if self._state.current else None
 
     def _warnings(self) -> list[str]:
         warnings = []

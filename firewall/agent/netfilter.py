@@ -116,6 +116,11 @@ class Netfilter:
             "ipset", ["restore"], f"add -exist {add} {address}\ndel -exist {remove} {address}\n"
         )
 
+    def save_set(self, name: str) -> str | None:
+        """One set as `ipset save` shows it, or None if there is none of that name."""
+        done = self._run("ipset", ["save", name])
+        return None if done.returncode else done.stdout
+
     def other_backend(self) -> str | None:
         """What is loaded through the other backend: "" for nothing, None if it can't be known.
 
@@ -167,6 +172,21 @@ class Netfilter:
         address = str(ipaddress.ip_address(address))
         self._conntrack_delete(version, ["-s", address])
         self._conntrack_delete(version, ["-d", address])
+
+    def list_flows(self, version: Version, match: list[str]) -> str:
+        """The table of connections, as the tool prints it; the kernel filters by `match`."""
+        if not self.has_conntrack:
+            return ""
+        done = self._run("conntrack", ["-L", "-f", _ip(version), *match])
+        if done.returncode:
+            raise Retryable(f"conntrack: {_said(done)}")
+        return done.stdout
+
+    def end_flows(self, version: Version, cidr: str) -> None:
+        """Forget a network's connections, both ways; TCP that is still let in is picked up anew."""
+        if self.has_conntrack:
+            for side in ("-s", "-d"):
+                self._run("conntrack", ["-D", "-f", _ip(version), side, cidr])
 
     def _conntrack_delete(self, version: Version, match: list[str]) -> None:
         if self.has_conntrack:

@@ -32,6 +32,11 @@ _FIELDS: dict[str, frozenset[str]] = {
     "rollback": frozenset({"fence"}),
     "probe": frozenset({"intent", "packets"}),
     "revoke": frozenset({"fence", "marks"}),
+    "jail": frozenset({"entries"}),
+    "unjail": frozenset({"networks"}),
+    "jailed": frozenset(),
+    "whose": frozenset({"address", "port"}),
+    "places": frozenset(),
 }
 _OPTIONAL: dict[str, frozenset[str]] = {"apply": frozenset({"hold", "window"})}
 _LONGEST_TRIAL = 3600  # seconds

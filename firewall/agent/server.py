@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
-from firewall.agent import protocol
+from firewall.agent import jail, protocol
 from firewall.agent.config import Config
+from firewall.agent.flows import endpoint
 from firewall.agent.log import log
 from firewall.agent.probe import Prober
 from firewall.agent.trial import TrialEngine
@@ -113,6 +114,11 @@ class Server:
             "rollback": lambda r: engine.rollback(r["fence"]),
             "probe": lambda r: self._prober.probe(packets(r["packets"]), _optional(r["intent"])),
             "revoke": lambda r: engine.revoke(protocol.marks(r["marks"]), r["fence"]),
+            "jail": lambda r: engine.jail.jail(jail.entries(r["entries"])),
+            "unjail": lambda r: engine.jail.unjail(jail.networks(r["networks"])),
+            "jailed": lambda r: {"held": engine.jail.held()},
+            "whose": lambda r: {"mark": engine.flows.whose(*endpoint(r["address"], r["port"]))},
+            "places": lambda r: {"places": engine.flows.places()},
         }
         return verbs[name]
 

@@ -45,6 +45,10 @@ def _exception(node: Node) -> dict[str, Any]:
     return _management(node) | {"expires_at_0": "", "expires_at_1": ""}
 
 
+def _ban(node: Node) -> dict[str, Any]:
+    return {"node": node.pk, "cidr": "198.51.100.7", "reason": "abuse", "seconds": "", "note": ""}
+
+
 def _trunk(node: Node) -> dict[str, Any]:
     form = panel.trunk_form(node, (None, "203.0.113.20"), username="vendor", host="sip.example")
     return form | panel.hosts((None, "sip.example.net", "address"))
@@ -83,6 +87,8 @@ SINKS = [
     Sink("/firewall/addressexception/add/", "note", _exception, frozenset(FREE_TEXT)),
     Sink("/firewall/managementnetwork/add/", "cidr", _management),
     Sink("/firewall/managementnetwork/add/", "note", _management, frozenset(FREE_TEXT)),
+    Sink("/firewall/ban/add/", "cidr", _ban),
+    Sink("/firewall/ban/add/", "note", _ban, frozenset(FREE_TEXT)),
 ]
 CASES = [
     pytest.param(sink, value, id=f"{sink.url}{sink.field} {kind}")

@@ -61,6 +61,7 @@ def urls() -> dict[str, str]:
         "management-networks": factories.management(node, "198.51.100.0/28").pk,
         "allowed-services": AllowedService.objects.create(node=node, first=443, last=443).pk,
         "address-exceptions": AddressException.objects.create(node=node, cidr="192.0.2.0/24").pk,
+        "bans": factories.ban(node, "198.51.100.66").pk,
         "deployments": Deployment.objects.create(
             node=node, generation=0, state="superseded", reason="test"
         ).pk,

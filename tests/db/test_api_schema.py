@@ -130,6 +130,7 @@ def _grow(node: Node, count: int) -> None:
         factories.number(trunk, f"+4420794601{serial:02}", *peers)
         factories.management(node, f"192.0.2.{serial}/32")
         CallerRule.objects.create(node=node, number=Number.objects.last(), prefix=f"+44{serial}")
+        factories.ban(node, f"198.18.0.{serial}")
         factories.schedule(node, {}, {"first_date": "2026-12-25"})
         AllowedService.objects.create(node=node, first=serial, last=serial)
         AddressException.objects.create(node=node, cidr=f"192.0.2.{serial}/32")
@@ -146,7 +147,7 @@ def _grow(node: Node, count: int) -> None:
 @pytest.mark.parametrize(
     "name",
     ["nodes", "trunks", "numbers", "schedules", "callers", "peers", "tokens",
-     "management-networks", "deployments", "allowed-services", "address-exceptions",
+     "management-networks", "bans", "deployments", "allowed-services", "address-exceptions",
      "contacts", "calls", "security-events", "status"],
 )  # fmt: skip
 def test_a_list_costs_the_same_queries_however_long(api: APIClient, name: str) -> None:

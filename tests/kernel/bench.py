@@ -240,7 +240,8 @@ class Bench:
         """Forget trials, flows, proofs, foreign rules; apply the plain intent."""
         if trial := self.channel.status()["trial"]:
             self.channel.rollback(trial["fence"])
-        lines = [f"flush ddi-{name}{family}" for family in (4, 6) for name in ("seen", "cut")]
+        names = ("seen", "cut", "jail")
+        lines = [f"flush ddi-{name}{family}" for family in (4, 6) for name in names]
         self.run("ipset", "restore", text="\n".join([*lines, ""]), check=False)
         self.run("conntrack", "-F")
         self.apply()

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from ddiweb.live.guard import Guard
 from ddiweb.live.watch import Watch
 
 
@@ -20,4 +21,10 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        Watch(settings.NODE, stop).run()
+        guard = threading.Thread(target=Guard(settings.NODE, stop).run, name="guard")
+        guard.start()
+        try:
+            Watch(settings.NODE, stop).run()
+        finally:
+            stop.set()
+            guard.join()
