@@ -14,6 +14,7 @@ from peers.vendor_addresses import networks_of
 
 REASONS = {
     "no_token": "No token",
+    "unasked_response": "A SIP response that nobody asked for",
     "unknown_token": "A token that is not accepted",
     "too_long": "Longer than a stranger may send",
     "banned": "Banned address",

@@ -20,6 +20,8 @@ _BY_SET = {"ban": "banned", "jail": "banned", "cut": "revoked"}
 _BY_CHAIN = {
     "IN": "closed_port",
     "NEW": "no_token",
+    "SIP": "unasked_response",
+    "MARKED": "unasked_response",
     "VERDICT": "unknown_token",
     "RTP": "rtp_unproved",
     "TCP": "tcp_stranger",

@@ -121,11 +121,17 @@ class Gates:
         return [*steps, *(((InSet(one.name),), _DROP) for one in (self.bans, self.jail))]
 
     def _sip(self) -> Chain:
+        response = _RESPONSE[self.version]
         return self._chain(
             "SIP",
             *self._people(),
             ((_MARKED,), self._to("MARKED")),
-            ((Known(reply=True), _RESPONSE[self.version]), _ACCEPT),
+            # What the host still asks of a cut phone (qualify) opens no way back.
+            ((InSet(self.cut.name), response), _DROP),
+            ((Known(reply=True), response), _ACCEPT),
+            # A token counts in a request only: in To or in the request's own address the host
+            # itself tells it to whoever is there now, and any SIP stack repeats it in its answer.
+            ((response,), _DROP),
             ((), self._to("NEW")),
         )
 
@@ -157,19 +163,29 @@ class Gates:
         held = self._held("HELD", ((), Add(self.seen.name)))
         return [gate, syn, held]
 
-    def _held(self, name: str, *steps: Step) -> Chain:
+    def _held(self, name: str, *steps: Step, datagrams: bool = False) -> Chain:
         """Flows of phones: a revoked one loses its bit and stands as a stranger's packet."""
+        lost, held = ConnMark(FLOW_BIT, FLOW_BIT, negate=True), Holds(self.intent.site_prefix)
+        unasked: list[Step] = []
+        answers: list[Step] = []
+        if datagrams:
+            response = _RESPONSE[self.version]
+            unasked.append(((lost, response), _DROP))
+            # The flow's own token goes on to prove the address; no other one takes the flow over.
+            answers.append(((Length(LONGEST), response, held), self._to("VERDICT")))
         return self._chain(
             name,
             ((), self._to("REV", back=True)),
-            ((ConnMark(FLOW_BIT, FLOW_BIT, negate=True),), self._to("NEW")),
-            ((Length(LONGEST), Holds(self.intent.site_prefix)), self._to("TOK")),
+            *unasked,
+            ((lost,), self._to("NEW")),
+            *answers,
+            ((Length(LONGEST), held), self._to("TOK")),
             *steps,
             ((), _ACCEPT),
         )
 
     def _marked(self) -> list[Chain]:
-        marked = self._held("MARKED")
+        marked = self._held("MARKED", datagrams=True)
         marks = self.intent.revoked
         if len(marks) <= _REVOKED_BRANCH:
             return [marked, self._chain("REV", *map(self._unmark, marks))]

@@ -129,16 +129,23 @@ class Oracle:
             if flow.mark not in self._revoked:
                 return self._proven(packet, flow)
             was, flow.mark = flow.mark, None
-            return _under(f"flow of revoked mark {was}", self._stranger(packet))
-        if flow and flow.by_host and _is_response(packet):
+            verdict = _drop("a SIP response") if _is_response(packet) else self._stranger(packet)
+            return _under(f"flow of revoked mark {was}", verdict)
+        return self._answer(packet, flow) if _is_response(packet) else self._stranger(packet)
+
+    def _answer(self, packet: Packet, flow: Flow | None) -> Verdict:
+        """A SIP response outside of proven flows: a token in it proves nothing."""
+        if packet.source in self.memory.cut:
+            return _drop("a SIP response", "the address belonged to a revoked token")
+        if flow and flow.by_host:
             return _accept("a SIP response to what the host sent first")
-        return self._stranger(packet)
+        return _drop("a SIP response that nobody asked for")
 
     def _proven(self, packet: Packet, flow: Flow) -> Verdict:
         """A flow that showed a live token. A newer token in it takes it over (rotation)."""
         way = f"flow proven by mark {flow.mark}"
         if packet.size <= LONGEST and self._has_prefix(packet):
-            found = self._token(packet)
+            found = None if _is_response(packet) else self._token(packet)
             flow.mark = flow.mark if found is None else found
             self._remember(packet)
             return _accept(way, f"site prefix found, now mark {flow.mark}")

@@ -120,6 +120,22 @@ def test_a_response_behind_an_ipv6_option_is_not_taken_for_one() -> None:
     assert not verdict(asked, packet(6, "SIP/2.0 200 OK", extra=b"x")).accepted
 
 
+def test_a_token_in_a_response_lets_nobody_in(family: Any) -> None:
+    assert not verdict(packet(family, f"SIP/2.0 200 OK {FIRST}")).accepted
+
+
+def test_a_newer_token_in_a_response_does_not_take_a_flow_over(family: Any) -> None:
+    answer = packet(family, f"SIP/2.0 200 OK {SECOND}")
+    found = verdict(packet(family, FIRST), answer, packet(family, "ACK"))
+    assert found.path[-1] == "flow proven by mark 1"
+
+
+def test_a_response_of_a_cut_address_is_dropped_though_the_host_asked(family: Any) -> None:
+    asked = packet(family, "OPTIONS", way="out")
+    memory = Memory(cut={PEER[family]})
+    assert not verdict(asked, packet(family, "SIP/2.0 200 OK"), memory=memory).accepted
+
+
 def test_rtp_passes_from_an_address_that_showed_a_token(family: Any) -> None:
     assert verdict(packet(family, FIRST), packet(family, port=10_000)).accepted
 
