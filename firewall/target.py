@@ -9,7 +9,7 @@ from ddiweb import clock
 from ddiweb.deploy.errors import Retryable
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.target import Plan, Trial
-from firewall import snapshot
+from firewall import quick, snapshot
 from firewall.channel import AgentChannel
 from firewall.ruleset.text import preview
 from firewall.ruleset.types import Intent, Management
@@ -23,10 +23,12 @@ STAND_IN_NOTE = f"# {STAND_IN.networks[0]} stands for the management networks bu
 
 @dataclass(frozen=True)
 class Desired:
-    """The intent, and the rows of the revoked tokens that it cuts."""
+    """The intent, and the rows that will have to say so: of tokens that it cuts, brings, drops."""
 
     intent: Intent
     dead_tokens: tuple[int, ...]
+    brought: tuple[int, ...]
+    dropped: tuple[int, ...]
 
 
 class FirewallTarget:
@@ -44,7 +46,16 @@ class FirewallTarget:
         dead = Token.objects.filter(node=node, state=TokenState.REVOKED, cut_at__isnull=True)
         # Before the intent: a token that is revoked after this line is not taken for cut.
         pks = tuple(dead.values_list("pk", flat=True))
-        return Desired(snapshot.take(node), pks)
+        brought, dropped = quick.unsettled(node)
+        return Desired(snapshot.take(node), pks, brought, dropped)
+
+    def hurries(self, node: Node) -> bool:
+        """Whether tokens wait that need not wait for the whole deployment."""
+        return bool(quick.waiting(node))
+
+    def hurry(self, node: Node, fence: int) -> None:
+        """Bring those tokens into force, or out of it."""
+        quick.run(node, self.channel, fence)
 
     def read(self, node: Node) -> dict[str, Any]:
         """Return the agent's word on what is in force."""
@@ -120,3 +131,4 @@ class FirewallTarget:
         Token.objects.filter(pk__in=desired.dead_tokens, state=TokenState.REVOKED).update(
             cut_at=clock.now(), cut_generation=generation, value=""
         )
+        quick.settle(desired.brought, desired.dropped)

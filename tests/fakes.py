@@ -18,11 +18,18 @@ class MemoryTarget:
     calls: list[str] = field(default_factory=list)
     fail: dict[str, list[Exception]] = field(default_factory=dict)
     lie: bool = False
+    hasty: bool = False
 
     def _called(self, verb: str) -> None:
         self.calls.append(verb)
         if self.fail.get(verb):
             raise self.fail[verb].pop(0)
+
+    def hurries(self, node: Node) -> bool:
+        return self.hasty
+
+    def hurry(self, node: Node, fence: int) -> None:
+        self._called("hurry")
 
     def render(self, node: Node) -> dict[str, str]:
         self._called("render")

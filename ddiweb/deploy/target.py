@@ -41,6 +41,12 @@ class Target(Protocol):
 
     name: str
 
+    def hurries(self, node: Node) -> bool:
+        """Whether something waits that needs no other target and may not wait for a whole run."""
+
+    def hurry(self, node: Node, fence: int) -> None:
+        """Bring that about, in time that does not grow with the node; the run behind proves it."""
+
     def render(self, node: Node) -> Any:
         """Snapshot the database in one transaction and render it, purely, to what should be."""
 

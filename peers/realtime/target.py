@@ -75,6 +75,13 @@ class RealtimeTarget:
             self._store.create_schema()
         return self._store
 
+    def hurries(self, node: Node) -> bool:
+        """Nothing: what a token needs of rows is there, or it has to wait for them."""
+        return False
+
+    def hurry(self, node: Node, fence: int) -> None:
+        """Nothing."""
+
     def render(self, node: Node) -> Desired:
         """Return the rows of the newest generation."""
         facts, cuts = snapshot.take(node)
