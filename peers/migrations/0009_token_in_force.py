@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('deploy', '0003_realm_is_no_token'),
-        ('peers', '0007_tls_and_provisioning'),
+        ('peers', "0008_token_leaks"),
     ]
 
     operations = [
