@@ -40,15 +40,23 @@ class AgentChannel:
         self._timeout = timeout
 
     def apply(
-        self, intent: SendsJson, fence: int, window: int = 0, *, hold: bool = False
+        self,
+        intent: SendsJson,
+        fence: int,
+        window: int = 0,
+        *,
+        hold: bool = False,
+        requested_from: str | None = None,
     ) -> dict[str, Any]:
         """Bring an intent into force: `changed`, `digest`, `rules` (counts by family).
 
         What could lock an administrator out is only tried for `window` seconds, unless that is 0:
         `trial` then holds `seconds` and `changes` in plain words. With `hold` what nobody
-        confirmed the last time is not tried again: `held` names it.
+        confirmed the last time is not tried again: `held` names it. It is `Refused` if
+        `requested_from`, an address, gets in now and would not after.
         """
-        return self._ask("apply", intent=intent.to_json(), fence=fence, window=window, hold=hold)
+        options = {"window": window, "hold": hold, "requested_from": requested_from}
+        return self._ask("apply", intent=intent.to_json(), fence=fence, **options)
 
     def confirm(self, fence: int) -> dict[str, Any]:
         """Keep what was applied on trial under `fence`; `Refused` without a new connection."""

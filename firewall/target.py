@@ -84,7 +84,11 @@ class FirewallTarget:
         """
         asked = Deployment.objects.filter(node=node, fence=fence).first()
         done = self.channel.apply(
-            desired.intent, fence, node.trial_seconds, hold=not (asked and asked.requested_by_id)
+            desired.intent,
+            fence,
+            node.trial_seconds,
+            hold=not (asked and asked.requested_by_id),
+            requested_from=asked.requested_from if asked else None,
         )
         if tried := done.get("trial"):
             return Trial(tried["seconds"], tuple(tried["changes"]))

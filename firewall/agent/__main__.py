@@ -11,6 +11,7 @@ from firewall.agent.config import Config
 from firewall.agent.log import log
 from firewall.agent.netfilter import Netfilter
 from firewall.agent.server import Server
+from firewall.agent.staging import Stager
 from firewall.agent.state import State
 from firewall.agent.trial import TrialEngine
 
@@ -23,7 +24,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         config = Config.load(options.config)
-        engine = TrialEngine(config, Netfilter(config), State(config.state_dir))
+        engine = TrialEngine(config, Netfilter(config), State(config.state_dir), Stager(config))
     except (DeployError, OSError) as error:
         log("configuration", error=str(error))
         return 1

@@ -177,18 +177,23 @@ class Engine:
         return warnings
 
     def _bring(
-        self, intent: Intent, *, way_back: bool = True, mixed: bool = False
+        self,
+        intent: Intent,
+        *,
+        way_back: bool = True,
+        mixed: bool = False,
+        fence: int | None = None,
     ) -> dict[str, Any]:
         before = self._kernel.look(intent)
         if not mixed:
             self._kernel.refuse_mixed()
         if not before.right:
-            self._state.stage(intent, way_back=way_back)
+            self._state.stage(intent, way_back=way_back, fence=fence)
             after = self._change(intent, before)
         else:
             after = before
             if not self._kept(intent):
-                self._state.stage(intent, way_back=way_back)
+                self._state.stage(intent, way_back=way_back, fence=fence)
         self._state.keep()
         self._stand(intent, after)
         self._cut(intent)

@@ -92,6 +92,13 @@ class Prober:
         return answer, ""
 
 
+def ask_kernel(config: Config, intent: Intent, asked: list[Packet]) -> list[str]:
+    """The verdicts of a scratch kernel that knows `intent` alone; raises `Refused` (see `_ask`)."""
+    packed = [one.to_json() for one in asked]
+    request = {"config": _config_json(config), "intent": intent.to_json(), "packets": packed}
+    return [one["verdict"] for one in _ask(request | {"sets": []})]
+
+
 def _ask(request: dict[str, Any]) -> list[dict[str, Any]]:
     """Start the child and hear it; raises `Refused` where it can't do its work."""
     child = subprocess.Popen(

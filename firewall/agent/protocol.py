@@ -4,6 +4,7 @@ Strict: 4 MiB at most, one deadline for the whole message, no duplicate keys, no
 where a boolean came, no field that the verb does not know.
 """
 
+import ipaddress
 import json
 import socket
 import struct
@@ -38,7 +39,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "whose": frozenset({"address", "port"}),
     "places": frozenset(),
 }
-_OPTIONAL: dict[str, frozenset[str]] = {"apply": frozenset({"hold", "window"})}
+_OPTIONAL: dict[str, frozenset[str]] = {"apply": frozenset({"hold", "requested_from", "window"})}
 _LONGEST_TRIAL = 3600  # seconds
 
 
@@ -87,9 +88,20 @@ def decode(body: bytes) -> dict[str, Any]:
         whole(raw["fence"], "fence", 0, _MAX_FENCE)
     if "window" in raw:
         whole(raw["window"], "window", 0, _LONGEST_TRIAL)
+    if raw.get("requested_from") is not None:
+        _address(raw["requested_from"])
     if type(raw.get("hold", False)) is not bool:
         raise Invalid("hold", "is neither true nor false", "give one of them")
     return raw
+
+
+def _address(raw: object) -> None:
+    try:
+        if isinstance(raw, str) and len(raw) < 46 and str(ipaddress.ip_address(raw)) == raw:
+            return
+    except ValueError:
+        pass
+    raise Invalid("requested_from", "is not an address in canonical form", "give one, or null")
 
 
 def marks(raw: object, field: str = "marks") -> list[int]:

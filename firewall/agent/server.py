@@ -104,6 +104,7 @@ class Server:
                 r["fence"],
                 r.get("window", 0),
                 hold=r.get("hold", False),
+                requested_from=r.get("requested_from"),
             ),
             "confirm": lambda r: engine.confirm(r["fence"]),
             "amend": lambda r: engine.amend(*protocol.amendment(r)),

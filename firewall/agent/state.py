@@ -66,9 +66,12 @@ class State:
 
         A full disk is so found while nothing has changed. The good intent before it becomes the
         way back; with `way_back` false (after a rollback) there is none. `fence` is the newest
-        one, unless it is of a trial that began under an older one.
+        one, unless it is of a trial that began under an older one; 0 for what no fence owns.
         """
-        before, fence = (self.previous if way_back else None), fence or self.fence
+        before, fence = (
+            (self.previous if way_back else None),
+            self.fence if fence is None else fence,
+        )
         if self.current and self.current.intent.digest() == intent.digest():
             fence = self.current.fence  # a repair: whoever made it has nothing to take back
         elif way_back:

@@ -20,6 +20,7 @@ from firewall.agent.generations import Generations, Running, Trial
 from firewall.agent.kernel import VERSIONS, View
 from firewall.agent.log import log
 from firewall.agent.netfilter import Netfilter, RestoreError
+from firewall.agent.staging import Stager
 from firewall.agent.state import State, without
 from firewall.ruleset import trial as rules
 from firewall.ruleset.critical import FIRST, split
@@ -34,22 +35,34 @@ _LATER = 0.3  # seconds after its end at which a lapsed trial is cleared away
 class TrialEngine(Engine):
     """The verbs, where some changes need a person's word."""
 
-    def __init__(self, config: Config, netfilter: Netfilter, state: State) -> None:
+    def __init__(
+        self, config: Config, netfilter: Netfilter, state: State, stager: Stager | None = None
+    ) -> None:
         super().__init__(config, netfilter, state)
         self._generations = Generations(config, netfilter, self._kernel)
+        self._stager = stager
         self._trial: Trial | None = None
         self._clock: threading.Timer | None = None
 
     def apply(
-        self, intent: Intent, fence: int, window: int = 0, *, hold: bool = False
+        self,
+        intent: Intent,
+        fence: int,
+        window: int = 0,
+        *,
+        hold: bool = False,
+        requested_from: str | None = None,
     ) -> dict[str, Any]:
         """Bring `intent` into force: what could cut somebody off for `window` seconds only.
 
         With `window` 0 there is no trial; the first rules of a host have one all the same if the
         configuration says `confirm_first`. With `hold` nothing is tried again that nobody
-        confirmed the last time: the answer names it as `held`. Raises as `Engine.apply`;
-        `Retryable` during a trial.
+        confirmed the last time: the answer names it as `held`. What `requested_from` can reach
+        now it must reach after. Raises as `Engine.apply`; `Retryable` during a trial.
         """
+        good = self._state.current
+        if self._stager:
+            self._stager.check(good.intent if good else None, intent, requested_from)
         with self._alone():
             self._state.raise_fence(fence)
             if running := self._running():
@@ -66,7 +79,8 @@ class TrialEngine(Engine):
             if not changes:
                 self._state.forget(_LAPSED)
                 return self._bring(intent)
-            done = self._bring(parts.now, way_back=False)
+            # Under no fence: it is not what a confirmation or a rollback under this one means.
+            done = self._bring(parts.now, way_back=False, fence=0)
             if self._held(intent, changes, hold):
                 return done | {"held": list(changes)}
             return done | self._begin(intent, window, changes)
@@ -152,6 +166,10 @@ class TrialEngine(Engine):
         with self._alone():
             running, trial = self._running(), self._trial
         good = self._state.current
+        if self._stager and self._stager.reason:
+            report["warnings"].append(
+                f"changes are staged by the oracle alone: {self._stager.reason}"
+            )
         report["confirmed"] = good.fence if good else None
         report["lapsed"] = (self._state.read(_LAPSED) or {}).get("changes")
         report["trial"] = running and {
