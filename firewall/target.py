@@ -11,6 +11,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.target import Plan, Trial
 from firewall import quick, snapshot
 from firewall.channel import AgentChannel
+from firewall.ruleset import drift
 from firewall.ruleset.text import preview
 from firewall.ruleset.types import Intent, Management
 from peers.choices import TokenState
@@ -74,7 +75,12 @@ class FirewallTarget:
             return Plan((STAND_IN_NOTE, *preview(desired.intent, STAND_IN)), None)
         lines = tuple(self.channel.plan(desired.intent))
         cuts = tuple(f"! cut the flows of token {pk}" for pk in desired.dead_tokens)
-        return Plan((*lines, *cuts), None)
+        seen = tuple(map(drift.seen, lines))
+        return Plan((*lines, *cuts), None, tuple(drift.words(lines)), seen)
+
+    def as_applied(self, node: Node, actual: dict[str, Any]) -> bool:
+        """The agent compares the kernel with the intent that it keeps: none has to be sent."""
+        return bool(actual.get("in_force")) and actual.get("generation") == node.generation
 
     def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> Trial | None:
         """Bring the intent into force; the agent restores its last good rules if it can't.

@@ -39,6 +39,9 @@ class MemoryTarget:
         self._called("read")
         return dict(self.world)
 
+    def as_applied(self, node: Node, actual: dict[str, str]) -> bool:
+        return False
+
     def diff(self, node: Node, desired: dict[str, str], actual: dict[str, str]) -> Plan:
         lines = [f"- {key}" for key in actual if key not in desired]
         lines += [f"+ {key}" for key, value in desired.items() if actual.get(key) != value]

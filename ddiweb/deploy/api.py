@@ -155,14 +155,27 @@ class LogEntry(serializers.Serializer[Any]):
     text = serializers.CharField(read_only=True)
 
 
+class DriftEntry(serializers.Serializer[Any]):
+    """What somebody else had changed."""
+
+    at = serializers.DateTimeField(help_text="When it was noticed.")
+    by = serializers.CharField(help_text="Who noticed it.")
+    words = serializers.ListField(child=serializers.CharField())
+    seen = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Target → what was removed and added, line by line.",
+    )
+
+
 class DeploymentSerializer(DeploymentSummarySerializer):
     """One run of the pipeline, with what it would change and what it did."""
 
     plan = serializers.SerializerMethodField()
     log = serializers.SerializerMethodField()
+    drift = serializers.SerializerMethodField()
 
     class Meta(DeploymentSummarySerializer.Meta):
-        fields = (*DeploymentSummarySerializer.Meta.fields, "plan", "log")
+        fields = (*DeploymentSummarySerializer.Meta.fields, "plan", "log", "drift")
 
     @extend_schema_field(
         serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
@@ -170,6 +183,11 @@ class DeploymentSerializer(DeploymentSummarySerializer):
     def get_plan(self, row: Deployment) -> dict[str, list[str]]:
         """Target → lines of the difference."""
         return {name: [redacted(line) for line in lines] for name, lines in row.plan.items()}
+
+    @extend_schema_field(DriftEntry(allow_null=True))
+    def get_drift(self, row: Deployment) -> dict[str, Any] | None:
+        """What it repairs, if somebody else's change is the reason."""
+        return row.drift or None
 
     @extend_schema_field(LogEntry(many=True))
     def get_log(self, row: Deployment) -> list[dict[str, Any]]:
@@ -201,7 +219,7 @@ class DeploymentViewSet(ReadOnly):
     def get_queryset(self) -> QuerySet[Deployment]:
         """Leave the long texts out of lists."""
         rows: QuerySet[Deployment] = super().get_queryset()
-        return rows.defer("plan", "log") if self.action == "list" else rows
+        return rows.defer("plan", "log", "drift") if self.action == "list" else rows
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer[Any]]:
         """The short form in lists."""

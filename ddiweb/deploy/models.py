@@ -175,6 +175,11 @@ class Deployment(models.Model):
     fence = models.PositiveBigIntegerField(default=0)
     plan = models.JSONField(default=dict, help_text="Target name → redacted difference lines.")
     log = models.JSONField(default=list)
+    drift = models.JSONField(
+        default=dict,
+        help_text="What somebody else had changed, if that is why: at, by, words, seen (target name"
+        " → redacted lines).",
+    )
     error = models.TextField(blank=True, default="")
     #: The address that asked, if it was a browser or an API client: it must still get in after.
     requested_from = models.GenericIPAddressField(null=True)

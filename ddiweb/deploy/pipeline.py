@@ -170,7 +170,7 @@ class _Run:
             step.before = step.target.read(self.node)
             step.plan = step.target.diff(self.node, step.desired, step.before)
         Deployment.objects.filter(pk=self.row.pk).update(
-            plan={step.target.name: _kept(step.plan.lines) for step in self.steps}
+            plan={step.target.name: kept(step.plan.lines) for step in self.steps}
         )
 
     def _apply(self) -> None:
@@ -278,7 +278,8 @@ class _Run:
         return "".join(faults)
 
 
-def _kept(lines: Sequence[str]) -> list[str]:
+def kept(lines: Sequence[str]) -> list[str]:
+    """The lines of a plan that are stored, and how many more there were."""
     if len(lines) <= KEPT_LINES:
         return list(lines)
     return [*lines[:KEPT_LINES], f"… and {len(lines) - KEPT_LINES} more"]
@@ -293,6 +294,10 @@ def plan(node: Node, targets: Sequence[Target]) -> dict[str, Plan]:
 
 def drifted(node: Node, targets: Sequence[Target]) -> dict[str, Plan]:
     """The targets whose state is not what the newest generation says."""
-    found = {name: entry for name, entry in plan(node, targets).items() if not entry.empty}
+    found = {}
+    for target in targets:
+        actual = target.read(node)
+        if not target.as_applied(node, actual):
+            found[target.name] = target.diff(node, target.render(node), actual)
     Node.objects.filter(pk=node.pk).update(checked_at=timezone.now())
-    return found
+    return {name: entry for name, entry in found.items() if not entry.empty}

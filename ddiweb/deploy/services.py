@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from celery.exceptions import OperationalError as CeleryOperationalError
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -26,13 +27,20 @@ RESEND_AFTER = 8
 
 
 def request_deployment(
-    node: Node | int, reason: str, user: User = None, *, urgent: bool = False, bump: bool = True
+    node: Node | int,
+    reason: str,
+    user: User = None,
+    *,
+    urgent: bool = False,
+    bump: bool = True,
+    drift: dict[str, Any] | None = None,
 ) -> Deployment:
     """Raise the node's generation and make sure that a deployment of it is waiting.
 
     Edits coalesce: while one deployment is pending, another edit only raises its generation.
     ``urgent`` skips the quiet time (a compromise must cut at once). The task is sent when the
-    transaction is committed; if Redis is away then, the sweeper finds the row.
+    transaction is committed; if Redis is away then, the sweeper finds the row. ``drift``: what
+    somebody else had changed, if that is the reason (see ``Deployment.drift``).
     """
     node_id = node if isinstance(node, int) else node.pk
     person = user if isinstance(user, Person) else None
@@ -40,19 +48,19 @@ def request_deployment(
         if bump:
             Node.objects.filter(pk=node_id).update(generation=F("generation") + 1)
         generation = Node.objects.values_list("generation", flat=True).get(pk=node_id)
-        deployment = _pending(node_id, generation, reason, person, urgent)
+        made = {"reason": reason[:200], "requested_by": person, "drift": drift or {}}
+        deployment = _pending(node_id, generation, urgent, made)
         transaction.on_commit(lambda: enqueue(deployment.pk))
     return deployment
 
 
-def _pending(
-    node_id: int, generation: int, reason: str, person: Person | None, urgent: bool
-) -> Deployment:
+def _pending(node_id: int, generation: int, urgent: bool, made: dict[str, Any]) -> Deployment:
+    """The deployment that waits; if there is none, it is made with ``made``."""
     waiting = Deployment.objects.filter(node_id=node_id, state=State.PENDING)
     changes: dict[str, object] = {"generation": generation, "edits": F("edits") + 1}
     if urgent:
         changes |= {"urgent": True, "not_before": None}
-    if person:
+    if person := made["requested_by"]:
         changes |= {"requested_by": Coalesce("requested_by", Value(person.pk))}
     if address := asking.get():
         changes |= {"requested_from": address}
@@ -60,9 +68,12 @@ def _pending(
         try:
             with transaction.atomic():
                 return Deployment.objects.create(
-                    node_id=node_id, generation=generation, reason=reason[:200],
-                    requested_by=person, urgent=urgent, requested_from=address,
-                )  # fmt: skip
+                    node_id=node_id,
+                    generation=generation,
+                    urgent=urgent,
+                    requested_from=address,
+                    **made,
+                )
         except IntegrityError:
             # Another editor made the row between our UPDATE and our INSERT (PostgreSQL).
             waiting.update(**changes)

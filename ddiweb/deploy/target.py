@@ -11,10 +11,14 @@ class Plan:
     """What would change on one target.
 
     ``lines`` are fit for the screen: secrets are redacted. ``payload`` is the target's own.
+    Where nobody asked for a change, ``words`` and ``seen`` say what somebody else must have done:
+    in sentences, and line by line.
     """
 
     lines: tuple[str, ...]
     payload: Any
+    words: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -52,6 +56,12 @@ class Target(Protocol):
 
     def read(self, node: Node) -> Any:
         """Return what is there now."""
+
+    def as_applied(self, node: Node, actual: Any) -> bool:
+        """Whether ``actual`` is known to be what the newest generation says, without rendering it.
+
+        Asked often, to find what somebody else changed; False where only a comparison can tell.
+        """
 
     def diff(self, node: Node, desired: Any, actual: Any) -> Plan:
         """Compare; an empty plan means that nothing has to be done."""

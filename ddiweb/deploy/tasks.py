@@ -1,9 +1,11 @@
 """Celery's side of the pipeline. Arguments are ids; the truth is in the rows."""
 
 import logging
+import socket
 
 from celery.signals import worker_ready
 from django.conf import settings
+from django.utils import timezone
 
 from ddiweb.celery import app
 from ddiweb.deploy import pipeline, registry, services, trials
@@ -13,6 +15,8 @@ from ddiweb.deploy.states import RUNNING, State
 from ddiweb.live import heartbeat
 
 log = logging.getLogger(__name__)
+#: Sentences about a drift that are kept; each line of it is in the diff.
+KEPT_WORDS = 20
 
 
 @app.task
@@ -66,7 +70,13 @@ def check_drift(node_id: int) -> None:
     node.refresh_from_db()
     if drift and node.converged:
         parts = ", ".join(f"{len(plan.lines)} in {name}" for name, plan in drift.items())
-        services.request_deployment(node, f"drift: {parts}", bump=False)
+        told = {
+            "at": timezone.now().isoformat(timespec="milliseconds"),
+            "by": f"the worker of {node.slug} on {socket.gethostname()}",
+            "words": [text for plan in drift.values() for text in plan.words][:KEPT_WORDS],
+            "seen": {name: pipeline.kept(plan.seen or plan.lines) for name, plan in drift.items()},
+        }
+        services.request_deployment(node, f"drift: {parts}", bump=False, drift=told)
 
 
 @worker_ready.connect

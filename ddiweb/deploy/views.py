@@ -34,6 +34,7 @@ def plan(request: HttpRequest, context: dict[str, Any], pk: int) -> HttpResponse
         "opts": Node._meta,
         "deployment": rows.exclude(state__in=NOT_YET).first(),
         "waiting": rows.exclude(state__in=[State.DONE, State.SUPERSEDED]).first(),
+        "drifted": rows.exclude(drift={}).first(),
         "can_deploy": request.user.has_perm("deploy.change_node"),
     }
     return TemplateResponse(request, "deploy/plan.html", context)

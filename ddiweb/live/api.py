@@ -165,7 +165,7 @@ class StatusView(Base):
         refuse_unknown_parameters(request, self, paged=False)
         newest = Deployment.objects.filter(node=OuterRef("pk")).order_by("-pk").values("pk")[:1]
         nodes = list(Node.objects.annotate(newest=Subquery(newest)))
-        rows = Deployment.objects.defer("plan", "log").in_bulk(
+        rows = Deployment.objects.defer("plan", "log", "drift").in_bulk(
             [node.newest for node in nodes if node.newest]
         )
         context = {"newest": {row.node_id: row for row in rows.values()}}

@@ -21,8 +21,8 @@ TONES = {
     State.VERIFYING: "busy", State.CONFIRMING: "warn", State.DONE: "good",
     State.REFUSED: "bad", State.ROLLED_BACK: "bad", State.FAILED: "bad", State.SUPERSEDED: "off",
 }  # fmt: skip
-_ADDED = re.compile(r"\A(v[46] )?(\+|add\b|create\b|restore\b)")
-_REMOVED = re.compile(r"\A(v[46] )?(-|del\b|destroy\b)")
+_ADDED = re.compile(r"\A(v[46] |set )?(\+|add\b|create\b|restore\b)")
+_REMOVED = re.compile(r"\A(v[46] |set )?(-|del\b|destroy\b)")
 
 
 @register.simple_tag
