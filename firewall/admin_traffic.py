@@ -25,7 +25,7 @@ TABLES = (
     ("token", "Phones", "No phone showed a token.",
      "Packets that carried a token: registrations and calls, not every packet of a call."),
     ("vendor", "Vendors", "No vendor sent anything.", "Every packet from a vendor's networks."),
-    ("exception", "Exceptions", "", "Every packet from an exception."),
+    ("exempt", "Exceptions", "", "Every packet from an exception."),
     ("ban", "Bans", "No banned address sent anything.", ""),
     ("jail", "Bans with an end", "", ""),
     ("revoked", "Revoked tokens", "",
@@ -107,7 +107,7 @@ def _row(names: Names, one: traffic.Series, title: str) -> Row:
     name = names.subject(one.kind, one.key)
     label = f"{name.text}: {one.total} packets in {title}"
     kind = "spark-bad" if one.kind in {"drop", "ban", "jail", "revoked"} else ""
-    shown = one.key if one.kind in {"vendor", "exception"} and name.text != one.key else ""
+    shown = one.key if one.kind in {"vendor", "exempt"} and name.text != one.key else ""
     return Row(name, shown, one.total, spark.svg(one.columns, label, kind=kind))
 
 

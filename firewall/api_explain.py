@@ -137,7 +137,7 @@ class WhyView(Base):
 class SeriesSerializer(serializers.Serializer[Any]):
     """Packets of one subject over time."""
 
-    kind = serializers.CharField(help_text="token, drop, vendor, ban, exception, revoked, …")
+    kind = serializers.CharField(help_text="token, drop, vendor, ban, jail, exempt, revoked, …")
     key = serializers.CharField(help_text="A mark, a reason or a network.")
     name = serializers.CharField(help_text="What people call it.")
     total = serializers.IntegerField()

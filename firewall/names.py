@@ -22,6 +22,10 @@ REASONS = {
     "rtp_unproved": "Audio without a proof",
     "closed_port": "Closed port",
     "tcp_stranger": "SIP over TCP from a stranger",
+    "syn_rate": "Too many new TCP connections",
+    "syn_data": "A TCP handshake with data",
+    "throttled": "The classic throttle",
+    "country": "Not from a chosen country",
 }
 
 
@@ -55,7 +59,7 @@ class Names:
             return self.mark(int(key))
         if kind == "vendor":
             return self.vendor(key)
-        return self.exception(key) if kind == "exception" else Name(key)
+        return self.exception(key) if kind == "exempt" else Name(key)
 
     def mark(self, mark: int) -> Name:
         """The phone whose token has this mark."""

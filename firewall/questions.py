@@ -59,18 +59,19 @@ def packets(asked: Question) -> list[Packet]:
     protocol: Protocol = "icmp" if asked.protocol == "icmp" else "udp"
     if asked.protocol in {"tcp", "tls"}:
         protocol = "tcp"
-    node = asked.node
-    to_port = asked.to_port or (node.tls_port if asked.protocol == "tls" else 0)
+    node, peer, tls = asked.node, asked.peer, asked.protocol == "tls"
+    to_port = asked.to_port or (node.tls_port if tls else node.sip_port)
     try:
-        if asked.protocol == "tls" and not to_port:
+        if not to_port:
             raise Invalid("to_port", "is not known: this node has no TLS port", "write the port")
-        made = why.question(
-            node, asked.source, to_port=to_port, protocol=protocol,
-            payload=repaired(asked.payload), peer=asked.peer, reply=asked.reply,
+        payload = repaired(asked.payload)
+        if peer and not payload and not asked.reply and to_port in {node.sip_port, node.tls_port}:
+            # Without a packet of its own it is about the first that the phone sends.
+            payload, peer = why.showing(node, peer, tls=tls), None
+        return why.question(
+            node, asked.source, to_port=to_port, protocol=protocol, payload=payload, peer=peer,
+            reply=asked.reply,
         )  # fmt: skip
-        # A peer without a packet of its own asks about the registration that stands before it.
-        alone = asked.peer and not asked.payload and not asked.reply and protocol == "udp"
-        return made[:-1] if alone and made[-1].destination_port == node.sip_port else made
     except Invalid as error:
         raise Invalid(_FIELDS.get(error.field, error.field), error.fault, error.remedy) from None
 

@@ -102,10 +102,12 @@ def question(
         source_port=port,
         destination_port=to_port or node.sip_port,
         payload=payload,
-        flags=("syn",) if protocol == "tcp" else (),
+        flags=() if protocol != "tcp" else ("psh", "ack") if payload else ("syn",),
         icmp_type={4: 8, 6: 128}[family],
     )
     before = []
+    if protocol == "tcp" and payload:
+        before.append(replace(asked, payload=b"", flags=("syn",)))
     if peer is not None:
         text = _REGISTER.format(host=host, token=_secret(node, peer))
         register = {"protocol": "udp", "destination_port": node.sip_port, "flags": ()}
@@ -113,6 +115,30 @@ def question(
     if reply:
         before.append(replace(asked, payload=b"OPTIONS sip:x SIP/2.0\r\n\r\n", way="out"))
     return [*before, asked]
+
+
+def showing(node: Node, peer: Peer, *, tls: bool = False) -> bytes:
+    """What the peer's phone sends first: a request, or the hello of TLS, with its token.
+
+    Raises `Invalid` if it has none.
+    """
+    secret = _secret(node, peer)
+    if tls:
+        return _hello(f"{secret}.{node.sip_domain or 'invalid'}".encode())
+    return _REGISTER.format(host=node.public_ipv4 or "pbx", token=secret).encode()
+
+
+def _hello(name: bytes) -> bytes:
+    """A ClientHello with nothing in it but a server name (RFC 8446, 4.1.2; RFC 6066, 3)."""
+    entry = b"\x00" + _sized(name)
+    extension = b"\x00\x00" + _sized(_sized(entry))
+    ciphers = b"\x00\x02\x13\x01"
+    body = b"\x03\x03" + bytes(32) + b"\x00" + ciphers + b"\x01\x00" + _sized(extension)
+    return b"\x16\x03\x01" + _sized(b"\x01\x00" + _sized(body))
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(2, "big") + data
 
 
 def explain(

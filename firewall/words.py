@@ -21,21 +21,38 @@ _CHAINS = {
     "NEW": "strangers",
     "TOK": "tokens",
     "VERDICT": "was a token found?",
+    "SYN": "new TCP connections",
+    "HELD": "TCP connections of phones",
+    "THROTTLE": "the classic throttle",
+    "LATE": "who was throttled",
 }
 _SETS = {
     "vendor": "it comes from a vendor",
     "ban": "its address is banned",
     "seen": "its address showed a token lately",
     "cut": "its address belonged to a revoked token",
-    "exception": "its address is an exception",
+    "exempt": "its address is an exception",
+    "jail": "its address is banned for a while",
 }
-_ENDS = {"ACCEPT": "let in", "DROP": "dropped"}
+_ENDS = {"ACCEPT": "let in", "DROP": "dropped", "RETURN": "go on"}
 Make = Callable[[re.Match[str], Names], str]
 
 _MATCHES: tuple[tuple[str, Make], ...] = (
     (r"-s (\S+)", lambda m, n: f"it comes from {m[1]}"),
     (r"-i lo", lambda m, n: "it comes from the host itself"),
     (r"-p udp -m udp(?: --sport (\S+))? --dport (\S+)", lambda m, n: f"it goes to UDP port {m[2]}"),
+    (r"-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN|-m tcp --tcp-flags FIN,SYN,RST,ACK SYN",
+     lambda m, n: "it asks for a TCP connection"),
+    (r"(?:-p tcp )?-m tcp --tcp-flags RST RST", lambda m, n: "it resets a TCP connection"),
+    (r'-m bpf --bytecode "[0-9, ]+"', lambda m, n: "it carries data"),
+    (r"-m hashlimit --hashlimit-above (\d+)/\S+ (?:--hashlimit\S+ \S+ ?)*",
+     lambda m, n: f"its address opens more than {m[1]} a second"),
+    (r"-m recent --update --seconds (\d+) --hitcount (\d+) .*--rsource",
+     lambda m, n: f"its address showed a token {m[2]} times within {m[1]} s"),
+    (r"-m recent --set .*--rsource", lambda m, n: "its address is written down"),
+    (r"-m conntrack --ctstate NEW", lambda m, n: "its connection was not answered yet"),
+    (r"-m conntrack --ctstate ESTABLISHED(?! --ctdir)",
+     lambda m, n: "its connection stands"),
     (r"-p tcp -m tcp --dport (\S+)", lambda m, n: f"it goes to TCP port {m[1]}"),
     (r"-p tcp -m multiport --dports (\S+)", lambda m, n: f"it goes to one of the TCP ports {m[1]}"),
     (r"-p (?:icmp|ipv6-icmp) -m icmp6? --icmp(?:v6)?-type (\d+)(?: -m hl --hl-eq 255)?",
@@ -50,6 +67,8 @@ _MATCHES: tuple[tuple[str, Make], ...] = (
      lambda m, n: "its stream was let in before"),
     (r"-m connmark --mark 0x4([0-9a-f]{7})/0x7fffffff",
      lambda m, n: f"its connection belongs to {n.mark(int(m[1], 16)).text}"),
+    (r"-m connmark --mark 0x4000000[0-9a-f]/0x4000000f",
+     lambda m, n: "its connection showed one of these tokens"),
     (r"-m conntrack --ctstate ESTABLISHED --ctdir REPLY",
      lambda m, n: "it answers what the host sent first"),
     (r"-m conntrack --ctstate RELATED,ESTABLISHED",

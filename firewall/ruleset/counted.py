@@ -25,6 +25,7 @@ _BY_CHAIN = {
     "VERDICT": "unknown_token",
     "RTP": "rtp_unproved",
     "TCP": "tcp_stranger",
+    "LATE": "throttled",
 }
 
 
@@ -36,15 +37,18 @@ def subject(chain: str, rule: str) -> Subject | None:
     revoked = _REVOKED.match(rule)
     if revoked:
         return REVOKED, str(int(revoked[1], 16))
-    if not rule.endswith("-j DROP"):
-        return None
+    return (DROP, _reason(chain.partition("-")[2], rule)) if rule.endswith("-j DROP") else None
+
+
+def _reason(stem: str, rule: str) -> str:
     found = _SET.search(rule)
     if found:
-        return DROP, _BY_SET.get(found[1], found[1])
+        return _BY_SET.get(found[1], found[1])
     if "-m length" in rule:
-        return DROP, "too_long"
-    stem = chain.partition("-")[2]
-    return DROP, _BY_CHAIN.get(stem, stem.lower())
+        return "too_long"
+    if stem == "SYN":
+        return "syn_rate" if "-m hashlimit" in rule else "syn_data"
+    return _BY_CHAIN.get(stem, stem.lower())
 
 
 def readings(dump: Dump) -> Iterator[tuple[str, str, int]]:

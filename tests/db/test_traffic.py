@@ -140,3 +140,15 @@ def test_the_api_gives_named_series(node: Node) -> None:
 def test_a_bad_parameter_is_refused_by_name(node: Node, query: str) -> None:
     reply = client(user("view")).get(f"{V1}nodes/london/traffic/?{query}")
     assert list(faults(reply)) == [query.partition("=")[0]]
+
+
+def test_the_pages_of_a_phone_and_a_vendor_show_their_day(node: Node) -> None:
+    peer, trunk = factories.peer(node), factories.trunk(node, "203.0.113.20/32", "192.0.2.0/24")
+    mark = str(services.issue_token(peer).mark)
+    vendors = {"203.0.113.20": 5, "192.0.2.0/24": 6, "198.51.100.1": 9}
+    traffic.record(node, reading(token={mark: 7, "999": 1}, vendor=vendors))
+    browser = panel.client()
+    phone = browser.get(f"/peers/peer/{peer.pk}/change/").content.decode()
+    vendor = browser.get(f"/peers/trunk/{trunk.pk}/change/").content.decode()
+    assert "7 packets with its tokens" in phone
+    assert "11 packets from its networks" in vendor

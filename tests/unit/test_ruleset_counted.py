@@ -13,7 +13,7 @@ def _intent() -> Intent:
         generation=1, sip_port=5060, rtp_first=10_000, rtp_last=10_100, management=(),
         management_ports=(), vendors=("203.0.113.20/32",), bans=(), site_prefix=SITE,
         tokens=tuple(Token(mark, SITE + chr(97 + mark) * 26) for mark in range(1, 25)),
-        revoked=(40, 41),
+        revoked=(40, 41), tls_port=5061, tcp=True, throttle=True,
     )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def test_every_rule_that_drops_names_a_reason() -> None:
     assert None not in drops
     assert {key for one in drops if one for key in one[1:]} >= {
         "no_token", "unknown_token", "too_long", "banned", "revoked", "rtp_unproved", "closed_port",
+        "syn_rate", "syn_data", "throttled",
     }  # fmt: skip
 
 
