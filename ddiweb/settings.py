@@ -24,6 +24,8 @@ TLS_DIR = env.str("DDIWEB_TLS_DIR", f"{VAR_DIR}/tls")
 #: A public authority's certificate and its key, in place of one of the panel's own.
 TLS_CERTIFICATE = env.str("DDIWEB_TLS_CERTIFICATE", "")
 TLS_KEY = env.str("DDIWEB_TLS_KEY", "")
+#: Where phones reach the panel, such as https://panel.example.net; empty: as its people do.
+PROVISIONING_URL = env.str("DDIWEB_PROVISIONING_URL", "")
 AMI_HOST = env.str("DDIWEB_AMI_HOST", "127.0.0.1")
 AMI_PORT = env.int("DDIWEB_AMI_PORT", 5038)
 AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")

@@ -21,6 +21,7 @@ from peers.choices import TokenState
 from peers.forms import PeerForm
 from peers.leak_models import TokenLeak
 from peers.models import Peer, Token
+from peers.provisioning import views as provisioning
 
 
 class RegisteredFilter(admin.SimpleListFilter):
@@ -146,6 +147,11 @@ class PeerAdmin(DeployingAdmin):
                 view(require_POST(self.ask_view)),
                 name="peers_peer_ask",
             ),
+            path(
+                "<int:pk>/provision/",
+                view(require_POST(self.provision_view)),
+                name="peers_peer_provision",
+            ),
             path("<int:pk>/phone/", view(require_POST(self.phone_view)), name="peers_peer_phone"),
         ]
         return [*own, *super().get_urls()]
@@ -170,6 +176,11 @@ class PeerAdmin(DeployingAdmin):
         """What to type into the phone."""
         peer = self._changeable(request, pk)
         return views.set_up(request, self.admin_site.each_context(request), peer)
+
+    def provision_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A link that sets the phone up."""
+        peer, context = self._changeable(request, pk), self.admin_site.each_context(request)
+        return provisioning.page(request, context, peer, request.POST.get("format", ""))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -4,8 +4,10 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from ddiweb.api.fields import Choice
 from ddiweb.api.serializers import DeploymentLink, Strict
 from ddiweb.deploy.models import Node
+from peers.choices import PhoneFormat
 from peers.models import Token
 
 #: Grace of a rotation, in seconds: from none to 30 days.
@@ -83,6 +85,20 @@ class RotationOfMany(Rotation):
         allow_empty=False,
         max_length=1000,
     )
+
+
+class Provisioning(Strict):
+    """For which kind of app."""
+
+    format = Choice(choices=PhoneFormat.choices, default=PhoneFormat.LINPHONE)
+
+
+class ProvisioningUrl(serializers.Serializer[Any]):
+    """A link that sets the phone up: it works once, and is shown in this answer only."""
+
+    url = serializers.CharField(read_only=True)
+    format = serializers.ChoiceField(choices=PhoneFormat.choices, read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
 
 
 class TokenRevoked(TokenSerializer):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError as Invalid
 from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -18,6 +19,8 @@ from ddiweb.deploy.models import Deployment, Node
 from peers import rules, services
 from peers.api import filters, serializers, tokens
 from peers.models import Number, Peer, Token, Trunk
+from peers.provisioning import links
+from peers.provisioning import views as provisioning
 
 
 @documented(serializers.TrunkSerializer)
@@ -77,6 +80,7 @@ class PeerViewSet(Resource):
         "rotate": ("peers.change_peer",),
         "rotate_many": ("peers.change_peer",),
         "compromised": ("peers.change_peer",),
+        "provision": ("peers.change_peer",),
     }
 
     def saved(self, row: Peer, verb: str) -> dict[str, Any]:
@@ -151,6 +155,23 @@ class PeerViewSet(Resource):
             lock_nodes([peer])
             issued = services.compromised([peer], request.user)
             return Response(rotated(peer, next(iter(issued), None)))
+
+    @extend_schema(request=tokens.Provisioning, responses={200: tokens.ProvisioningUrl})
+    @action(detail=True, methods=["post"])
+    def provision(self, request: Request, pk: str) -> Response:
+        """Make a link that sets the phone up; it is a credential, used up by whoever is first."""
+        wish = tokens.Provisioning(data=request.data)
+        wish.is_valid(raise_exception=True)
+        family = wish.validated_data["format"]
+        try:
+            secret, row = links.make(self.get_object(), family, request.user)
+        except Invalid as error:
+            raise Conflict("; ".join(error.messages)) from None
+        url = provisioning.link_url(request, secret)
+        body = {"url": url, "format": family, "expires_at": row.expires_at}
+        answer = Response(tokens.ProvisioningUrl(body).data)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
 
 class TokenViewSet(ReadOnly):
