@@ -22,7 +22,9 @@ from ddiweb.env import BASE_DIR, MissingSettingError
 from ddiweb.live import heartbeat
 from ddiweb.node_parts import ami_client, sandbox_runs
 from firewall.channel import AgentChannel
+from peers.models import NodeCertificate
 from peers.realtime.store import open_store
+from peers.tls import names
 
 Grade = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON = (3, 11)
@@ -184,6 +186,24 @@ def agent() -> str:
     return f"generation {status['generation']} in force"
 
 
+def certificate() -> str:
+    """Asterisk answers phones with TLS by a certificate that is not about to end."""
+    row = NodeCertificate.objects.filter(node__slug=settings.NODE).first()
+    if row is None:
+        node = _node()
+        if node is None or not names.enabled(node):
+            return "not needed: no TLS"
+        raise _Bad("none was made yet", "manage.py deploy", "warn")
+    if row.overdue:
+        raise _Bad(f"ends {row.not_after:%Y-%m-%d}, not renewed when due", "manage.py deploy")
+    if not row.served:
+        raise _Bad(
+            "Asterisk does not answer with it",
+            "docs/operate.md, “Certificates”: asterisk_config, its log, DDIWEB_TLS_DIR", "warn",
+        )  # fmt: skip
+    return f"served, ends {row.not_after:%Y-%m-%d}, renewed {row.renew_at:%Y-%m-%d}"
+
+
 def tools() -> str:
     """The agent's programs are installed."""
     from lab.tools import system_program
@@ -235,7 +255,7 @@ def disk() -> str:
 
 CHECKS: tuple[Callable[[], str], ...] = (
     *(python, packages, secrets, disk, clock, database, migrations, broker),
-    *(node, worker, watch, realtime, asterisk, agent, tools, namespaces),
+    *(node, worker, watch, realtime, asterisk, certificate, agent, tools, namespaces),
 )
 
 

@@ -120,7 +120,7 @@ class LinphonePhone:
             raise LabError(f"Linphone does not register: {answer.strip()}")
         return self.registered(found[1], wait=wait)
 
-    def registered(self, account: str = "1", *, wait: float = 10.0) -> bool:
+    def registered(self, account: str = "ALL", *, wait: float = 10.0) -> bool:
         """Wait until ``account`` (Linphone's number of it) is registered; returns whether it is."""
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:

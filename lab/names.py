@@ -1,4 +1,6 @@
-"""The world's DNS (RFC 1035): every name below ``.test`` is the server, and nothing else exists.
+"""The world's DNS (RFC 1035): names below ``.test`` are the server, and nothing else exists.
+
+A name that begins with ``panel.`` is the administrator's machine.
 
 A phone with TLS calls ``TOKEN.sip.sandbox.test``; tokens are made while the world stands, so a
 list of hosts would not do.
@@ -12,6 +14,7 @@ from pathlib import Path
 from lab import debian
 
 SERVER = "203.0.113.10"
+PANEL = "203.0.113.100"
 PORT = 53
 _A = 1
 _SECONDS = 5
@@ -32,7 +35,7 @@ def answer(query: bytes) -> bytes:
     if known and kind == _A:
         # The name is a pointer to the question's (RFC 1035, 4.1.4).
         head = struct.pack("!HHHIH", 0xC00C, _A, 1, _SECONDS, 4)
-        records = head + socket.inet_aton(SERVER)
+        records = head + socket.inet_aton(PANEL if labels[0].lower() == b"panel" else SERVER)
     flags = 0x8580 if known else 0x8583
     return (
         query[:2] + struct.pack("!HHHHH", flags, 1, int(bool(records)), 0, 0) + question + records

@@ -1,4 +1,4 @@
-"""Connect to an address that exists only inside a namespace, from outside it.
+"""Connect to, or listen on, an address that exists only inside a namespace, from outside it.
 
 The connection is made by a helper in the namespace, which hands the open socket back over a Unix
 socket (unix(7), SCM_RIGHTS): a socket keeps the namespace in which it was made.
@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # the helper, this very file, runs without the package
 
 def connect(ns: Namespace, address: tuple[str, int], timeout: float) -> socket.socket:
     """Return a TCP connection to *address* made in *ns*; raises OSError."""
+    return _made(ns, address, timeout)
+
+
+def _made(ns: Namespace, address: tuple[str, int], timeout: float) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     helper = [
         sys.executable,
@@ -46,11 +50,19 @@ def connect(ns: Namespace, address: tuple[str, int], timeout: float) -> socket.s
     return socket.socket(fileno=descriptors[0])
 
 
+def listen(ns: Namespace, address: tuple[str, int]) -> socket.socket:
+    """Return a TCP socket that listens on *address* in *ns*; raises OSError."""
+    return _made(ns, address, 0.0)
+
+
 def main() -> int:
-    """Connect and hand the socket to whoever holds the other end of standard input."""
+    """Connect, or listen (timeout 0), and hand the socket to the other end of standard input."""
     host, port, timeout = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     try:
-        made = socket.create_connection((host, port), timeout)
+        if timeout:
+            made = socket.create_connection((host, port), timeout)
+        else:
+            made = socket.create_server((host, port))
     except OSError as error:
         print(error, file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
-from peers.api import callers, schedules
+from peers.api import callers, certificates, schedules
 from peers.api import views as peers
 
 app_name = "api"
@@ -24,6 +24,7 @@ router.register("callers", callers.CallerRuleViewSet, "callers")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("peers", peers.PeerViewSet, "peers")
 router.register("tokens", peers.TokenViewSet, "tokens")
+router.register("certificates", certificates.CertificateViewSet, "certificates")
 router.register("management-networks", firewall.ManagementNetworkViewSet, "management-networks")
 router.register("allowed-services", firewall.AllowedServiceViewSet, "allowed-services")
 router.register("address-exceptions", firewall.AddressExceptionViewSet, "address-exceptions")
@@ -33,6 +34,7 @@ router.register("calls", live.CallViewSet, "calls")
 router.register("security-events", live.SecurityEventViewSet, "security-events")
 
 urlpatterns = [
+    path("authority/", certificates.AuthorityView.as_view(), name="authority"),
     path("status/", live.StatusView.as_view(), name="status"),
     path("nodes/<slug:slug>/why/", explain.WhyView.as_view(), name="nodes-why"),
     path("nodes/<slug:slug>/traffic/", explain.TrafficView.as_view(), name="nodes-traffic"),

@@ -17,7 +17,7 @@ from ddiweb.live.names import labels
 from firewall.ban_models import Ban
 from peers.choices import TokenState
 from peers.leak_models import TokenLeak
-from peers.models import Number, Peer, Token, Trunk
+from peers.models import NodeCertificate, Number, Peer, Token, Trunk
 
 #: Rows of each list on the first page; the rest is a click away.
 SHOWN = 6
@@ -32,11 +32,22 @@ class NodeCard:
     last: Deployment | None
     watch: Pulse
     worker: Pulse
+    certificate: NodeCertificate | None = None
 
     @property
     def trouble(self) -> bool:
         """Whether its newest deployment waits for a person."""
         return self.last is not None and self.last.state in NEEDS_A_PERSON
+
+    @property
+    def certificate_trouble(self) -> str:
+        """What is wrong with its certificate, in words; empty if nothing is."""
+        found = self.certificate
+        if found is None or self.node.dry_run:
+            return ""
+        if found.overdue:
+            return "was not renewed when it was due"
+        return "" if found.served else "is not the one that Asterisk answers with"
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,9 @@ class Board:
     def calm(self) -> bool:
         """Whether nothing needs anybody."""
         silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
-        return not (self.troubled or self.rotations or self.leaks or silent)
+        certificates = any(card.certificate_trouble for card in self.nodes)
+        waits = self.troubled or self.rotations or self.leaks
+        return not (waits or silent or certificates)
 
 
 User = AbstractBaseUser | AnonymousUser
@@ -162,12 +175,14 @@ def _steps() -> FirstSteps:
 
 
 def _nodes() -> list[NodeCard]:
+    certificates = {row.node_id: row for row in NodeCertificate.objects.all()}
     return [
         NodeCard(
             node,
             node.deployments.exclude(state=State.SUPERSEDED).first(),
             heartbeat.pulse(heartbeat.watch_name(node.slug)),
             heartbeat.pulse(heartbeat.worker_name(node.slug)),
+            certificates.get(node.pk),
         )
         for node in Node.objects.all()
     ]

@@ -90,6 +90,9 @@ class TlsTarget:
         files = self.folder.read()
         if files.certificate and names.enabled(node):
             self._served = served.fingerprint(node.tls_port, names.domain(node))
+            # An Asterisk that was mended since is seen here, with no deployment to come.
+            late = NodeCertificate.objects.filter(node=node, served=False)
+            late.filter(fingerprint=self._served or "").update(served=True)
         return Actual(files, self._served)
 
     def as_applied(self, node: Node, actual: Actual) -> bool:
