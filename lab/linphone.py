@@ -118,10 +118,9 @@ class LinphonePhone:
         found = re.search(r"^Id: (\d+)$", answer, re.MULTILINE)
         if not found:
             raise LabError(f"Linphone does not register: {answer.strip()}")
-        return self.registered(found[1], wait=wait)
+        return self._registered(found[1], wait)
 
-    def registered(self, account: str = "ALL", *, wait: float = 10.0) -> bool:
-        """Wait until ``account`` (Linphone's number of it) is registered; returns whether it is."""
+    def _registered(self, account: str, wait: float) -> bool:
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline:
             state = self._do(f"register-status {account}")

@@ -12,7 +12,8 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Contact, SecurityEvent
 from firewall.models import AddressException, AllowedService
 from peers import services
-from peers.models import CallerRule
+from peers.models import CallerRule, NodeCertificate
+from peers.tls import roots
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
 
@@ -58,6 +59,9 @@ def urls() -> dict[str, str]:
         "schedules": factories.schedule(node).pk,
         "peers": peer.pk,
         "tokens": token.pk,
+        "certificates": NodeCertificate.objects.create(
+            node=node, not_before=now, not_after=now, renew_at=now, checked_at=now
+        ).pk,
         "management-networks": factories.management(node, "198.51.100.0/28").pk,
         "allowed-services": AllowedService.objects.create(node=node, first=443, last=443).pk,
         "address-exceptions": AddressException.objects.create(node=node, cidr="192.0.2.0/24").pk,
@@ -72,6 +76,8 @@ def urls() -> dict[str, str]:
         "security-events": SecurityEvent.objects.create(node=node, at=now, kind="x").pk,
     }
     found = {"status": V1 + "status/", "schema": V1 + "schema/", "docs": V1 + "docs/"}
+    roots.ensure()
+    found["authority"] = V1 + "authority/"
     found["nothing"] = V1 + "no-such-thing/"
     for name in ROUTES:
         if name in found:
@@ -127,7 +133,8 @@ def test_a_viewer_reads_everything_and_writes_nothing(urls: dict[str, str]) -> N
         f"{verb} {name}"
         for name in ROUTES
         for verb in ("get", "head")
-        if name.endswith(("-list", "-detail")) or name in {"schema", "status", "nodes-traffic"}
+        if name.endswith(("-list", "-detail"))
+        or name in {"schema", "status", "authority", "nodes-traffic"}
     }
     assert allowed == reads
 
@@ -158,6 +165,7 @@ def test_an_operator_may_do_what_the_routes_offer(urls: dict[str, str]) -> None:
     [
         ("peers-rotate", "change_peer"),
         ("peers-compromised", "change_peer"),
+        ("peers-provision", "change_peer"),
         ("tokens-revoke", "change_token"),
         ("nodes-deploy", "change_node"),
         ("nodes-why", "add_question"),
