@@ -27,7 +27,7 @@ AGENT_TOOLS = (
     *(
         f"{family}-nft{part}"
         for family in ("iptables", "ip6tables")
-        for part in ("-restore", "-save")
+        for part in ("", "-restore", "-save")
     ),
     "ipset",
     "conntrack",

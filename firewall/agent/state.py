@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ddiweb.deploy.errors import Failed, Refused
+from firewall.agent.doors import own_folder
 from firewall.agent.journal import MAX_LINES, Journal, amended, settle
 from firewall.ruleset.types import MAX_REVOKED, Intent, Token
 
@@ -39,6 +40,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(folder, "state_dir")
         self._journal = Journal(folder / "amended.jsonl")
         self._edition = ""  # names this good.json to the lines of the journal
         self.current, self.previous, self.damage = self._load_good()

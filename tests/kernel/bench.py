@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,7 @@ class Bench:
     def __init__(self, world: World, backend: str, folder: Path) -> None:
         self.world, self.backend, self.folder = world, backend, folder
         folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
         self.socket = folder / "agent.sock"
         self.log = folder / "agent.log"
         self.channel = AgentChannel(self.socket, timeout=30)
@@ -171,12 +173,20 @@ class Bench:
             "management_ports": [SSH],
         }
         path = self.folder / "agent.json"
+        path.touch(mode=0o600)
         path.write_text(json.dumps(raw | changes))
         return path
 
-    def start_agent(self, **changes: Any) -> None:
-        """Start the agent in `srv` and wait until it answers."""
-        argv = [sys.executable, "-m", "firewall.agent", "--config", str(self.config(**changes))]
+    def start_agent(self, *, before: Sequence[str] = (), **changes: Any) -> None:
+        """Start the agent in `srv`, by the command `before` it, and wait until it answers."""
+        argv = [
+            *before,
+            sys.executable,
+            "-m",
+            "firewall.agent",
+            "--config",
+            str(self.config(**changes)),
+        ]
         self.socket.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.agent = subprocess.Popen(

@@ -126,6 +126,27 @@ def test_a_value_of_the_wrong_kind_is_refused(bench: Bench, field: str, value: o
         HEAD.pack(26) + b'{"v":true,"verb":"status"}',
         HEAD.pack(24) + b'{"v":1,"verb":"restart"}',
         HEAD.pack(29) + b'{"v":1,"verb":"status","x":1}',
+        *(
+            HEAD.pack(len(body)) + body
+            for body in (
+                b'{"v":1,"verb":"cut","marks":[' + b"9" * 5000 + b"]}",
+                b'{"v":1,"verb":"cut","marks":[1.0]}',
+                b'{"v":1,"verb":"cut","marks":[1e0]}',
+                b'{"v":1,"verb":"\\ud800"}',
+                b'{"v":1,"verb":"cut","marks":["\\u0000"]}',
+                b'{"v":1,"verb":"revoke","fence":9223372036854775808,"marks":[]}',
+                b'{"v":1,"verb":"revoke","fence":-1,"marks":[]}',
+                b'{"v":1,"verb":"amend","fence":1e9,"add":[],"drop":[]}',
+                b'{"v":1,"verb":"amend","fence":99,"add":[{"mark":1,"value":"x","y":1}],"drop":[]}',
+                b'{"v":1,"verb":"amend","fence":99,"add":[[]],"drop":[]}',
+                b'{"v":1,"verb":"amend","fence":99,"add":{},"drop":[]}',
+                b'{"v":1,"verb":"amend","fence":99,"add":[],"drop":[true]}',
+                b'{"v":1,"verb":"amend","fence":99,"add":'
+                + json.dumps([{"mark": m, "value": "x"} for m in range(65)]).encode()
+                + b',"drop":[]}',
+                b'\xef\xbb\xbf{"v":1,"verb":"status"}',
+            )
+        ),
     ],
     ids=lambda data: repr(data[:24]),
 )
