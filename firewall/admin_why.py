@@ -23,7 +23,7 @@ class QuestionForm(forms.ModelForm):
     """A packet. What is wrong with it is said at its field."""
 
     payload = forms.CharField(
-        label="payload",
+        label="Payload",
         required=False,
         strip=False,
         max_length=60_000,
@@ -35,8 +35,8 @@ class QuestionForm(forms.ModelForm):
     class Meta:
         model = Question
         fields = ("node", "source", "protocol", "to_port", "peer", "reply", "payload")
-        labels = {"source": "from", "to_port": "to port", "peer": "as the phone of",
-                  "reply": "the host sent to it first"}  # fmt: skip
+        labels = {"source": "From", "to_port": "To port", "peer": "As the phone of",
+                  "reply": "The host sent to it first"}  # fmt: skip
         help_texts = {
             "source": "Address and port: 203.0.113.7:5060 or [2001:db8::7]:5060. Without a port "
             "it is 5060.",
@@ -73,7 +73,8 @@ class QuestionAdmin(PlainFields, TitledAdmin):
     list_display = ("packet", "node", "verdict", "when", "asked_by")
     list_select_related = ("node", "asked_by", "peer")
     change_form_template = "admin/firewall/question/change_form.html"
-    add_form_template = "admin/change_form.html"
+    add_form_template = "admin/firewall/question/add_form.html"
+    list_per_page = 50
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: an answer stands."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from firewall.names import Names
 
 _CHAINS = {
-    "DDI-IN": "everything that arrives",
+    "DDI-IN": "the beginning",
     "IN": "everything that arrives",
     "MGMT": "who may manage",
     "SIP": "SIP over UDP",
@@ -20,7 +20,7 @@ _CHAINS = {
     "REV": "revoked tokens",
     "NEW": "strangers",
     "TOK": "tokens",
-    "VERDICT": "was a token found?",
+    "VERDICT": "the verdict on tokens",
     "SYN": "new TCP connections",
     "HELD": "TCP connections of phones",
     "THROTTLE": "the classic throttle",
@@ -60,7 +60,7 @@ _MATCHES: tuple[tuple[str, Make], ...] = (
     (r"-m set --match-set ddi-([a-z]+)\S* src",
      lambda m, n: _SETS.get(m[1], f"its address is in the list “{m[1]}”")),
     (r"-m connmark --mark 0x40000000/0x40000000",
-     lambda m, n: "its connection showed a token before"),
+     lambda m, n: "its connection showed an accepted token"),
     (r"-m connmark ! --mark 0x40000000/0x40000000",
      lambda m, n: "its connection shows no accepted token"),
     (r"-m connmark --mark 0x20000000/0x7fffffff",
@@ -103,7 +103,8 @@ def rule(line: str, names: Names) -> str:
             return ""
     what = " and ".join(found) if found else "every packet that comes here"
     end = _end(action, names)
-    return f"{_chain(chain).capitalize()}: {what} → {end}" if end else ""
+    place = _chain(chain)
+    return f"{place[:1].upper()}{place[1:]}: {what} → {end}" if end else ""
 
 
 def _end(action: str, names: Names) -> str:

@@ -27,6 +27,11 @@ Contact.objects.create(node=node, endpoint=peers[0].key, uri="sip:x", seen_at=no
 Call.objects.create(node=node, unique_id="1", started_at=now, caller="+447700900123",
     number="442079460123", disposition="ANSWERED", billed_seconds=65)
 SecurityEvent.objects.create(node=node, at=now, kind="InvalidPassword", account="a" * 80)
+from firewall import questions, traffic
+from firewall.models import Question
+traffic.record(node, {"epoch": "a", "totals": {"drop": {"no_token": 7}, "vendor": {"v" * 40: 1}}})
+asked = Question.objects.create(node=node, source="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:51234")
+questions.answer_alone(asked.pk, "for a test")
 Deployment.objects.all().delete()
 Deployment.objects.create(node=node, generation=1, reason="x" * 200, state="failed",
     started_at=now, finished_at=now, error="e" * 300,
@@ -41,6 +46,9 @@ PAGES = [
     "/peers/callerrule/add/",
     "/peers/token/1/change/", "/deploy/node/", "/deploy/node/add/", "/deploy/node/1/change/",
     "/deploy/node/1/plan/", "/deploy/deployment/", "/deploy/deployment/LAST/change/",
+    "/firewall/trafficsample/", "/firewall/question/", "/firewall/question/add/",
+    "/firewall/question/1/change/", "/firewall/allowedservice/", "/firewall/allowedservice/add/",
+    "/firewall/addressexception/", "/firewall/addressexception/add/",
     "/firewall/managementnetwork/", "/firewall/managementnetwork/1/change/", "/live/contact/",
     "/live/contact/1/change/", "/live/call/", "/live/securityevent/", "/auth/user/",
     "/auth/user/add/", "/auth/user/1/change/", "/auth/group/add/", "/password_change/",
