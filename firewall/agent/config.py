@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ class Config:
     tool_env: dict[str, str]
     management: Management
     confirm_first: bool = False  # the first rules of a host are a trial, too
+    country_files: dict[Literal[4, 6], Path] = field(default_factory=dict)  # of tor-geoipdb
 
     @classmethod
     def load(cls, path: Path) -> "Config":
@@ -45,7 +46,7 @@ class Config:
             raise Refused(f"configuration {path}: is not an object")
         known = {"socket", "allowed_uids", "state_dir", "backend", "tools", "tool_env"}
         known |= {"management_networks", "management_ports"}
-        optional = {"tools", "tool_env", "confirm_first"}
+        optional = {"tools", "tool_env", "confirm_first", "country_files"}
         for name in raw.keys() ^ known:
             if name not in optional:
                 raise Invalid(name, "is unknown or missing", "see deploy/systemd/ddiweb-agent.json")
@@ -75,6 +76,7 @@ class Config:
             tool_env=env,
             management=_management(raw),
             confirm_first=raw.get("confirm_first", False),
+            country_files=_country_files(raw.get("country_files", {})),
         )
 
     def argv(self, name: str) -> tuple[str, ...] | None:
@@ -92,6 +94,14 @@ class Config:
             for part in ("restore", "save")
         ]
         return [name for name in [*needed, "ipset"] if self.argv(name) is None]
+
+
+def _country_files(raw: Any) -> dict[Literal[4, 6], Path]:
+    if not isinstance(raw, dict) or not raw.keys() <= {"4", "6"}:
+        raise Invalid("country_files", "is not a path a family", 'give {"4": "…/geoip"}')
+    if not all(isinstance(path, str) for path in raw.values()):
+        raise Invalid("country_files", "is not a path a family", 'give {"4": "…/geoip"}')
+    return {4 if key == "4" else 6: Path(path) for key, path in raw.items()}
 
 
 def _argv(value: object) -> bool:

@@ -20,7 +20,9 @@ from firewall.agent.jail import Jail
 from firewall.agent.journal import amended
 from firewall.agent.kernel import VERSIONS, Kernel, View
 from firewall.agent.netfilter import Netfilter, RestoreError
+from firewall.agent.places import Atlas
 from firewall.agent.state import State, still_revoked, without
+from firewall.ruleset.diff import brief
 from firewall.ruleset.parse import token_packets
 from firewall.ruleset.types import Intent, Token
 
@@ -108,7 +110,7 @@ class Engine:
             intent = self._same(intent)
             view = self._kernel.look(intent)
             self._stand(intent, view)
-        lines = [f"set {line}" for line in view.set_lines]
+        lines = [f"set {line}" for line in brief(view.set_lines)]
         return lines + [line for one in view.differences.values() for line in one.lines()]
 
     def cut(self, marks: list[int]) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class Engine:
                 self._stand(good.intent, view)
             lines = [line for one in view.differences.values() for line in one.lines()]
             report["in_force"] = view.right
-            report["drift"] = (lines + [f"set {line}" for line in view.set_lines])[:200]
+            report["drift"] = (lines + [f"set {line}" for line in brief(view.set_lines)])[:200]
             report["counters"] = token_packets(view.dumps.values())
         return report
 
@@ -149,11 +151,16 @@ class Engine:
         with self._alone():
             return self._kernel.ledger.read(self._netfilter)
 
+    @property
+    def atlas(self) -> Atlas:
+        """Which addresses belong to a country."""
+        return self._kernel.atlas
+
     def live(self) -> tuple[Intent | None, dict[str, frozenset[str]]]:
-        """The last good intent; the addresses that the kernel holds as `seen` and as `cut`."""
+        """The last good intent; the addresses that the kernel holds as seen, cut, jailed."""
         good, have = self._state.current, self._netfilter.read_sets()
         members: dict[str, frozenset[str]] = {}
-        for kind in ("seen", "cut"):
+        for kind in ("seen", "cut", "jail"):
             found = [have[f"ddi-{kind}{v}"].members for v in VERSIONS if f"ddi-{kind}{v}" in have]
             members[kind] = frozenset().union(*found)
         return (good.intent if good else None), members

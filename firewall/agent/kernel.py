@@ -8,6 +8,7 @@ from firewall.agent.config import Config
 from firewall.agent.counters import Ledger
 from firewall.agent.imprint import Imprint, imprint
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.agent.places import Atlas
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
 from firewall.ruleset.parse import Dump, SetDump
@@ -44,6 +45,7 @@ class Kernel:
         self._config = config
         self._netfilter = netfilter
         self.ledger = Ledger()
+        self.atlas = Atlas(config.country_files)
         self._rendered: deque[tuple[Intent, tuple[Version, str], Family]] = deque(maxlen=8)
 
     def load(self, intent: Intent, view: View) -> None:
@@ -86,7 +88,9 @@ class Kernel:
         for known, key, family in self._rendered:
             if known is intent and key == (version, slot):
                 return family
-        made = build(intent, self._config.management, version, slot)
+        places = self.atlas.places(intent.countries, version)
+        home = places.block() if places else None
+        made = build(intent, self._config.management, version, slot, home)
         self._rendered.append((intent, (version, slot), made))
         return made
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
-from firewall.ruleset.parse import Dump, SetDump, parse_save, parse_sets
+from firewall.ruleset.parse import Dump, SetDump, parse_headers, parse_save, parse_sets
 from firewall.ruleset.types import ID_MASK, redact
 
 Version = Literal[4, 6]
@@ -59,11 +59,19 @@ class Netfilter:
         return parse_save(self._save(version, self.backend))
 
     def read_sets(self) -> dict[str, SetDump]:
-        """Our ipsets."""
-        done = self._run("ipset", ["save"])
+        """Our ipsets; of countries' networks only how many there are."""
+        headers = parse_headers(self._ipset("list", "-terse"))
+        vast = {name: one for name, one in headers.items() if name.startswith("ddi-land")}
+        if not vast:
+            return parse_sets(self._ipset("save"))
+        listed = [self._ipset("save", name) for name in headers if name not in vast]
+        return parse_sets("\n".join(listed)) | vast
+
+    def _ipset(self, *arguments: str) -> str:
+        done = self._run("ipset", [*arguments])
         if done.returncode:
-            raise Retryable(f"ipset save: {_said(done)}")
-        return parse_sets(done.stdout)
+            raise Retryable(f"ipset {arguments[0]}: {_said(done)}")
+        return done.stdout
 
     def restore(self, version: Version, text: str, env: Mapping[str, str] | None = None) -> None:
         """Load one transaction; raises `RestoreError` and has changed nothing if it fails."""

@@ -8,6 +8,7 @@ holds the oracle's verdicts alone and the reason.
 
 import contextlib
 import ctypes
+import ipaddress
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from firewall.agent.config import Config
 from firewall.agent.engine import Engine
 from firewall.agent.netfilter import RestoreError, Version
 from firewall.agent.scratch import Scratch, enter
-from firewall.ruleset.oracle import Memory, Oracle
+from firewall.ruleset.memory import Memory
+from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet, packets
 from firewall.ruleset.types import Intent, Management, redact
 
@@ -52,11 +54,11 @@ class Prober:
         if wanted is None:
             raise Refused("probe: no good ruleset is kept; apply one")
         found = {
-            kind: {one.source for one in asked if one.source in live[kind]}
-            for kind in ("seen", "cut")
+            kind: {one.source for one in asked if _holds(live[kind], one.source)}
+            for kind in ("seen", "cut", "jail")
         }
-        memory = Memory(seen=set(found["seen"]), cut=set(found["cut"]))
-        oracle = Oracle(wanted, self._config.management, memory)
+        memory = Memory(seen=set(found["seen"]), cut=set(found["cut"]), jail=set(found["jail"]))
+        oracle = Oracle(wanted, self._config.management, memory, self._home(wanted))
         said = [oracle.judge(one) for one in asked]
         kernel, reason = self._kernel(asked, wanted, found)
         return {
@@ -67,6 +69,16 @@ class Prober:
             "digest": wanted.digest(),
             **{kind: sorted(addresses) for kind, addresses in found.items()},
         }
+
+    def _home(self, intent: Intent) -> Callable[[str], bool]:
+        """Whether an address is in one of the intent's countries."""
+
+        def at_home(address: str) -> bool:
+            version: Version = 6 if ":" in address else 4
+            places = self._engine.atlas.places(intent.countries, version)
+            return places is None or places.hold(address)
+
+        return at_home
 
     def _kernel(
         self, asked: Sequence[Packet], intent: Intent, found: dict[str, set[str]]
@@ -97,6 +109,14 @@ def ask_kernel(config: Config, intent: Intent, asked: list[Packet]) -> list[str]
     packed = [one.to_json() for one in asked]
     request = {"config": _config_json(config), "intent": intent.to_json(), "packets": packed}
     return [one["verdict"] for one in _ask(request | {"sets": []})]
+
+
+def _holds(members: Iterable[str], address: str) -> bool:
+    """Whether an address, or a network around it, is a member of a set."""
+    one = ipaddress.ip_address(address)
+    return any(
+        one in net for net in map(ipaddress.ip_network, members) if net.version == one.version
+    )
 
 
 def _ask(request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -134,6 +154,7 @@ def _config_json(config: Config) -> dict[str, Any]:
         "tool_env": config.tool_env,
         "networks": list(config.management.networks),
         "ports": list(config.management.ports),
+        "country_files": {str(key): str(path) for key, path in config.country_files.items()},
     }
 
 
@@ -147,6 +168,9 @@ def _answer(raw: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
         tools={name: tuple(argv) for name, argv in given["tools"].items()},
         tool_env=given["tool_env"],
         management=Management(tuple(given["networks"]), tuple(given["ports"])),
+        country_files={
+            (4 if key == "4" else 6): Path(path) for key, path in given["country_files"].items()
+        },
     )
     asked = packets(raw["packets"])
     enter()

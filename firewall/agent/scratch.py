@@ -38,7 +38,6 @@ _TUNSETIFF, _TUN, _NO_INFO = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _DEVICE = "probe0"
 _CONTROL = {4: ("198.18.0.2", "198.18.0.1"), 6: ("2001:2::2", "2001:2::1")}  # RFC 2544, RFC 5180
 _INET = {4: socket.AF_INET, 6: socket.AF_INET6}
-_TCP, _SYN = 6, 0x02
 _TYPES = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
 
 
@@ -103,7 +102,9 @@ class Scratch:
         self._dumps: dict[Version, Dump] = {}
         self._raw: dict[tuple[int, str], socket.socket] = {}
         self._spoken: dict[tuple[object, ...], socket.socket] = {}
-        self._sequences: dict[tuple[object, ...], int] = {}
+        # TCP, by the two ends: what to acknowledge, and the next number of the peer's own.
+        self._sequences: dict[wire.Ends, int] = {}
+        self._next: dict[wire.Ends, int] = {}
         self._addresses: set[str] = set()
         self._serial = random.getrandbits(16)  # joins fragments, guards nothing
         self._tun = _open_tun()
@@ -147,8 +148,12 @@ class Scratch:
 
     def _put(self, packet: Packet, shuffle: random.Random | None) -> None:
         self._serial += 1
-        peer = self._sequences.get(_ends(packet), 0)
-        frames = wire.frames(packet, self._serial, sequence=self._serial << 8, answers=peer)
+        ends, own = _ends(packet), self._serial << 8
+        if packet.flags != ("syn",):
+            own = self._next.get(ends, own)
+        peer = self._sequences.get(ends, 0)
+        frames = wire.frames(packet, self._serial, sequence=own, answers=peer)
+        self._next.setdefault(ends, own + len(packet.payload) & 0xFFFFFFFF)
         if shuffle:
             shuffle.shuffle(frames)
         for frame in frames:
@@ -178,7 +183,7 @@ class Scratch:
                 mirrored = replace(packet, source=packet.destination, destination=packet.source)
                 head = 20 if packet.family == 4 else 40  # which a raw socket writes itself
                 self._speaker(packet).sendto(wire.frames(mirrored, 0)[0][head:], to)
-        self._drain(packet)
+        self._drain()
 
     def _speaker(self, packet: Packet) -> socket.socket:
         key: tuple[object, ...] = (packet.protocol, packet.destination)
@@ -203,18 +208,18 @@ class Scratch:
         near = packet.source.startswith("fe80:")
         return (packet.source, port, 0, socket.if_nametoindex(_DEVICE) if near else 0)
 
-    def _drain(self, spoken: Packet | None = None) -> None:
-        """Take what the host sent; a SYN's number is what its answer has to acknowledge."""
+    def _drain(self) -> None:
+        """Take what the host sent: a peer's next segment has to fit what it said."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 frame = os.read(self._tun, 65_536)
-                at, kind = (20, 9) if frame[0] >> 4 == 4 else (40, 6)
-                if spoken is None or spoken.protocol != "tcp" or frame[kind] != _TCP:
-                    continue  # what it sends by itself: multicast reports, old retransmissions
-                ports = (spoken.destination_port, spoken.source_port)
-                if struct.unpack_from(">HH", frame, at) == ports and frame[at + 13] == _SYN:
-                    (sequence,) = struct.unpack_from(">I", frame, at + 4)
-                    self._sequences[_ends(spoken)] = (sequence + 1) & 0xFFFFFFFF
+                told = wire.told(frame)
+                if told is None:
+                    continue  # what it sends by itself: multicast reports, errors
+                ends, sequence, answers = told
+                self._sequences[ends] = sequence
+                if answers is not None:
+                    self._next[ends] = answers
 
     def _own(self, packet: Packet) -> None:
         if packet.destination not in self._addresses:
@@ -252,9 +257,9 @@ def _open_tun() -> int:
     return tun
 
 
-def _ends(packet: Packet) -> tuple[object, ...]:
+def _ends(packet: Packet) -> wire.Ends:
     ports = (packet.source_port, packet.destination_port)
-    return (packet.protocol, packet.source, packet.destination, *ports)
+    return (packet.source, packet.destination, *ports)
 
 
 def _way(before: Dump, after: Dump) -> list[str]:

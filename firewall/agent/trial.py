@@ -24,6 +24,7 @@ from firewall.agent.staging import Stager
 from firewall.agent.state import State, without
 from firewall.ruleset import trial as rules
 from firewall.ruleset.critical import FIRST, split
+from firewall.ruleset.diff import brief
 from firewall.ruleset.parse import token_packets
 from firewall.ruleset.types import Intent, Token
 
@@ -157,7 +158,7 @@ class TrialEngine(Engine):
             intent = self._same(intent)
             view = self._kernel.look(intent, running.alone(running.slots) if running else None)
             self._stand(intent, view)
-        lines = [f"set {line}" for line in view.set_lines]
+        lines = [f"set {line}" for line in brief(view.set_lines)]
         return lines + [line for one in view.differences.values() for line in one.lines()]
 
     def status(self) -> dict[str, Any]:

@@ -13,6 +13,9 @@ _DESTINATION_OPTIONS, _FRAGMENT = 60, 44  # IPv6 next headers (RFC 8200)
 _ERRORS = {4: {3, 4, 5, 11, 12}, 6: {1, 2, 3, 4}}
 
 
+Ends = tuple[str, str, int, int]  # peer, host, peer's port, host's port
+
+
 def number(packet: Packet) -> int:
     """The IP protocol number."""
     return _NUMBERS[packet.family][packet.protocol]
@@ -31,6 +34,25 @@ def frames(packet: Packet, serial: int, *, sequence: int = 0, answers: int = 0) 
     if packet.missing and len(made) > 1:
         del made[len(made) // 2]
     return made
+
+
+def told(frame: bytes) -> tuple[Ends, int, int | None] | None:
+    """What a TCP segment of the host's says of its conversation, by the two ends.
+
+    Its next number, which the peer has to acknowledge; and the number that it awaits, if it
+    acknowledges one. None for another protocol.
+    """
+    old = frame[0] >> 4 == 4
+    at = (frame[0] & 15) * 4 if old else 40
+    if frame[9 if old else 6] != _NUMBERS[4]["tcp"]:
+        return None
+    near, far = (frame[12:16], frame[16:20]) if old else (frame[8:24], frame[24:40])
+    host, peer, sequence, awaited = struct.unpack_from(">HHII", frame, at)
+    flags = frame[at + 13]
+    syn, fin, ack = flags & 2, flags & 1, flags & 16
+    size = len(frame) - at - (frame[at + 12] >> 4) * 4 + bool(syn) + fin
+    ends = (str(ipaddress.ip_address(far)), str(ipaddress.ip_address(near)), peer, host)
+    return ends, sequence + size & 0xFFFFFFFF, awaited if ack else None
 
 
 def _body(packet: Packet, sequence: int, answers: int) -> bytes:

@@ -4,11 +4,13 @@ A chain whose rules are already right is not named, so it keeps its counters and
 one token among 10,000 rewrites one small chain. Foreign chains are never named at all.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from firewall.ruleset.build import ENTRY
 from firewall.ruleset.parse import Dump, SetDump, parse_rule
-from firewall.ruleset.rules import AddressSet, Family
+from firewall.ruleset.rules import AddressSet, Block, Family
 from firewall.ruleset.types import redact
 
 HOOK = f"-j {ENTRY}"
@@ -108,22 +110,46 @@ def removal(dump: Dump, version: int) -> Difference:
 
 def set_commands(wanted: AddressSet, have: SetDump | None) -> list[str]:
     """Lines for `ipset restore` that bring one set about; none if it is as wanted."""
+    if wanted.block is not None:
+        return _fill(wanted, wanted.block, have)
     lines = []
     if have is None:
-        family = "inet" if wanted.version == 4 else "inet6"
-        timeout = "" if wanted.timeout is None else f" timeout {wanted.timeout}"
         # Whose packets came is asked of lists that people keep, not of what the kernel remembers.
-        counted = " counters" if wanted.type == "hash:net" else ""
-        lines.append(
-            f"create -exist {wanted.name} {wanted.type} family {family}{timeout} maxelem 65536"
-            f"{counted}"
-        )
+        lines.append(_create(wanted, " counters" if wanted.type == "hash:net" else ""))
     if wanted.members is not None:
         members = {_shown(member) for member in wanted.members}
         held = have.members if have else frozenset()
         lines += [f"del -exist {wanted.name} {member}" for member in sorted(held - members)]
         lines += [f"add -exist {wanted.name} {member}" for member in sorted(members - held)]
     return lines
+
+
+def brief(lines: Iterable[str]) -> list[str]:
+    """Lines of `set_commands` for a person: the networks of countries as their count."""
+    shown, counts = [], Counter[str]()
+    for line in lines:
+        words = line.split()
+        if words[0] == "add" and words[2].startswith("ddi-land"):
+            counts[words[2]] += 1
+        else:
+            shown.append(line)
+    return shown + [f"add {count} networks to {name}" for name, count in counts.items()]
+
+
+def _fill(wanted: AddressSet, block: Block, have: SetDump | None) -> list[str]:
+    """A set of very many networks is right if it has as many as it should: its name is its mark."""
+    if have is not None and have.count == block.count:
+        return []
+    first = _create(wanted, "") if have is None else f"flush {wanted.name}"
+    return [first, *(f"add -exist {wanted.name} {member}" for member in block.members())]
+
+
+def _create(wanted: AddressSet, counted: str) -> str:
+    family = "inet" if wanted.version == 4 else "inet6"
+    timeout = "" if wanted.timeout is None else f" timeout {wanted.timeout}"
+    most = max(65_536, wanted.block.count if wanted.block else 0)
+    kind = f"{wanted.type} family {family}{timeout} maxelem {most}{counted}"
+    return f"create -exist {wanted.name} {kind}"
 
 
 def _shown(member: str) -> str:

@@ -183,7 +183,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """The address was listed 10 times within 15 s (`listing` False); or list it once more."""
+    """The address was listed 10 times within 15 s (`listing` False); or list it once more.
+
+    A list of each family's own: the kernel keeps the mask of whoever named a list first, and with
+    IPv4's mask all of an IPv6 /32 would be one address.
+    """
 
     version: Literal[4, 6]
     listing: bool = False
@@ -191,7 +195,7 @@ class Throttled:
     def __str__(self) -> str:
         mask = "255.255.255.255" if self.version == 4 else ":".join(["ffff"] * 8)
         what = "--set" if self.listing else "--update --seconds 15 --hitcount 10"
-        return f"-m recent {what} --name ddi-late --mask {mask} --rsource"
+        return f"-m recent {what} --name ddi-late{self.version} --mask {mask} --rsource"
 
 
 Match = (

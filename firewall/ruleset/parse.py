@@ -71,6 +71,7 @@ class SetDump:
     members: frozenset[str]
     packets: Mapping[str, int] = field(default_factory=dict)
     left: int = 0  # seconds until the last of its members runs out
+    count: int | None = None  # of a set whose members were not listed
 
 
 def parse_save(text: str) -> Dump:
@@ -118,6 +119,18 @@ def parse_sets(text: str) -> dict[str, SetDump]:
         name: SetDump(kind, options, frozenset(members[name]), packets[name], left.get(name, 0))
         for name, (kind, options) in headers.items()
     }
+
+
+def parse_headers(text: str) -> dict[str, SetDump]:
+    """The sets that are ours in an `ipset list -terse` text, by name, with their counts alone."""
+    found: dict[str, SetDump] = {}
+    for block in text.split("\n\n"):
+        words = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+        name = words.get("Name", "")
+        if OWN_SET.match(name):
+            count = int(words.get("Number of entries", "0"))
+            found[name] = SetDump(words.get("Type", ""), {}, frozenset(), count=count)
+    return found
 
 
 def token_packets(dumps: Iterable[Dump]) -> dict[str, int]:

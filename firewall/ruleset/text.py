@@ -3,8 +3,11 @@
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import difference, set_commands
 from firewall.ruleset.parse import Dump
-from firewall.ruleset.rules import Family
+from firewall.ruleset.rules import Block, Family
 from firewall.ruleset.types import Intent, Management
+
+#: The agent alone knows the networks of countries.
+UNKNOWN = Block("0" * 12, 0, tuple)
 
 
 def restore_text(family: Family) -> str:
@@ -20,7 +23,8 @@ def ipset_text(family: Family) -> str:
 
 def preview(intent: Intent, management: Management) -> tuple[str, ...]:
     """What an empty host would be given, for a person, tokens redacted; raises `Invalid`."""
-    families = [build(intent, management, 4), build(intent, management, 6)]
+    home = UNKNOWN if intent.countries else None
+    families = [build(intent, management, version, home=home) for version in (4, 6)]
     sets = [f"set {line}" for one in families for line in ipset_text(one).splitlines()]
     rules = [line for one in families for line in difference(Dump(), one).lines()]
     return (*sets, *rules)

@@ -7,9 +7,11 @@ are revoked and bans added, with the flows of the first still alive.
 """
 
 import argparse
+import ipaddress
 import json
 import os
 import random
+import socket
 import sys
 import tempfile
 import time
@@ -21,11 +23,12 @@ from typing import Any
 
 from firewall.agent import scratch
 from firewall.agent.config import Config
-from firewall.ruleset.oracle import Memory, Oracle
+from firewall.ruleset.memory import Memory
+from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet
-from firewall.ruleset.types import Intent, Management
+from firewall.ruleset.types import Intent, Management, Service
 from lab.tools import tool
-from tests.kernel.bench import MANAGEMENT, RTP, SIP, SITE, SRV, SSH, intent, token
+from tests.kernel.bench import MANAGEMENT, RTP, SIP, SITE, SRV, SSH, TLS, intent, token
 
 ROUND = 500
 PEERS = {
@@ -36,9 +39,23 @@ NETWORKS = ["203.0.113.20/32", "203.0.113.64/30", "203.0.113.64/26", "198.51.100
 NETWORKS += ["2001:db8:113::20/128", "2001:db8:113::64/126", "2001:db8:113::/64", "2a00::/16"]
 PORTS = {"udp": [SIP] * 12 + [RTP, RTP + 1, RTP + 100] * 3 + [RTP - 1, RTP + 101, SIP - 1]}
 PORTS["udp"] += [53, 67, 68, 546, 547, 40_000]
-PORTS["tcp"] = [SSH, SIP, 8080, 443, 40_000, RTP]
+PORTS["tcp"] = [SSH, 8080, 443, 40_000, RTP]
 FLAGS = [("syn",), ("ack",), ("syn", "ack"), ("fin", "ack"), ("rst",), ("psh", "ack"), ()]
 FLAGS += [("fin", "psh", "urg"), ("syn", "fin")]
+
+
+GATES = [("syn",)] * 6 + [("psh", "ack")] * 12 + [("ack",)] * 3 + FLAGS
+SERVICES = [
+    Service("tcp", 443, 443),
+    Service("udp", 53, 53, "203.0.113.64/26"),
+    Service("tcp", 39_999, 40_001, "2001:db8:113::/64"),
+    Service("udp", 40_000, 40_000),
+]
+#: Of the peers two in each family are at home in Utopia.
+COUNTRIES = {
+    4: "# test\n3405803776,3405803839,UT\n3405803840,3405804031,XX\n134744072,134744072,UT\n",
+    6: "2001:db8:113::66,2001:db8:113::66,UT\n2a00::,2a00:ffff::,UT\n",
+}
 
 
 class Random:
@@ -59,7 +76,20 @@ class Random:
             management=tuple(dice.sample(NETWORKS, dice.randint(0, 1))),
             management_ports=dice.choice(((), (8080,))),
             revoked=tuple(range(900, 900 + dice.choice((0, 3, 40)))),
+            **self._options(),
         )
+
+    def _options(self) -> dict[str, Any]:
+        dice = self.dice
+        return {
+            "tcp": dice.random() < 0.7,
+            "tls_port": dice.choice((0, TLS, TLS)),
+            "throttle": dice.random() < 0.15,
+            "open_rtp": dice.random() < 0.2,
+            "countries": dice.choice(((), (), (), ("UT",))),
+            "services": tuple(dice.sample(SERVICES, dice.choice((0, 0, 2, 4)))),
+            "exceptions": tuple(dice.sample(NETWORKS, dice.choice((0, 0, 1)))),
+        }
 
     def later(self, before: Intent) -> Intent:
         """Some tokens revoked, as `before` else but for the bans."""
@@ -77,7 +107,7 @@ class Random:
         """One packet, in or out, that may continue what others began."""
         dice = self.dice
         family = dice.choice((4, 6))
-        protocol = dice.choices(("udp", "tcp", "icmp", "other"), (80, 12, 7, 1))[0]
+        protocol = dice.choices(("udp", "tcp", "icmp", "other"), (66, 26, 7, 1))[0]
         values: dict[str, Any] = {
             "source": dice.choice(PEERS[family]),
             "destination": SRV[family],
@@ -87,7 +117,7 @@ class Random:
         if protocol == "icmp":
             return Packet(family, protocol, **values | self._icmp(family))
         if protocol == "tcp":
-            return Packet(family, protocol, **values | self._tcp())
+            return Packet(family, protocol, **values | self._tcp(known, family))
         if protocol == "other":
             return Packet(family, protocol, **values, payload=token(1).value.encode())
         values |= {"destination_port": dice.choice(PORTS["udp"]), "payload": self._payload(known)}
@@ -104,16 +134,36 @@ class Random:
             values["missing"] = dice.random() < 0.2
         return Packet(family, protocol, **values)
 
-    def _tcp(self) -> dict[str, Any]:
+    def _tcp(self, known: Intent, family: int) -> dict[str, Any]:
         dice = self.dice
-        if dice.random() < 0.3:
+        if dice.random() < 0.15:
             # A port of its own a packet: sockets stay, and one can't connect twice.
             return {"way": "out", "destination_port": dice.randrange(50_000, 60_000)}
+        if dice.random() < 0.75:
+            return self._gate(known, family)
         data = token(1).value.encode() if dice.random() < 0.3 else b""
         port = dice.choice(PORTS["tcp"])
         split = dice.choice((0, 0, 0, 8, 24))
         told = {"flags": dice.choice(FLAGS), "payload": data, "fragment": split}
         return told | {"destination_port": port}
+
+    def _gate(self, known: Intent, family: int) -> dict[str, Any]:
+        """A segment to a gate; those with data mostly, and SYNs mostly without."""
+        dice = self.dice
+        flags = dice.choice(GATES)
+        rare = flags in {("ack",), ("syn",), ("syn", "ack")}
+        data = b"" if rare and dice.random() < 0.85 else self._payload(known)
+        if flags == ("syn", "ack"):
+            data = b""  # whether conntrack knows it then depends on how far its connection came
+        values = {"flags": flags, "payload": data, "destination_port": dice.choice((SIP, TLS))}
+        if dice.random() < 0.1:
+            values["extra"] = self._extra(known, family)
+            if SITE.encode() in values["extra"]:
+                values["payload"] = data.replace(SITE.encode(), b"x")
+        if dice.random() < 0.15:
+            least = max(8, len(values["payload"]) // 100 // 8 * 8)
+            values |= {"fragment": dice.randrange(least, 1489, 8), "missing": dice.random() < 0.2}
+        return values
 
     def _icmp(self, family: int) -> dict[str, Any]:
         dice = self.dice
@@ -200,13 +250,15 @@ def contest(
     """
     chance = Random(seed)
     with tempfile.TemporaryDirectory() as folder:
+        settings = replace(settings, country_files=_countries(Path(folder)))
         kernel = scratch.Scratch(settings, Path(folder), (4, 6))
         assert kernel.sees
+        listening = _listen()
         wanted, memory = chance.intent(), Memory()
         passed = 0
         for half in range(2):
             kernel.load(wanted)
-            oracle = Oracle(wanted, settings.management, memory)
+            oracle = Oracle(wanted, settings.management, memory, _at_home)
             for index in range(half, count, 2):
                 if chance.dice.random() < 0.02:
                     _shift(kernel, memory, chance.dice)
@@ -220,7 +272,44 @@ def contest(
                     what |= {"extra": len(packet.extra), "hops": packet.hop_limit}
                     yield what | {"seed": seed, "index": index, "half": half}
             wanted = chance.later(wanted) if half == 0 else wanted
+        for one in listening:
+            one.close()
         print(json.dumps({"seed": seed, "passed": passed, "of": count}), flush=True)
+
+
+def _listen() -> list[socket.socket]:
+    """Somebody who answers at the gates; nobody takes the connections that come about.
+
+    What a reset has closed stays in conntrack for 10 s: too short for a slow machine's round.
+    """
+    close = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close")
+    close.write_text("600", encoding="ascii")
+    made = []
+    for port in (SIP, TLS):
+        for family in (socket.AF_INET, socket.AF_INET6):
+            one = socket.socket(family, socket.SOCK_STREAM)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(("", port))
+            one.listen(4096)
+            made.append(one)
+    return made
+
+
+def _countries(folder: Path) -> dict[Any, Path]:
+    files = {}
+    for version, text in COUNTRIES.items():
+        files[version] = folder / f"geoip{version}"
+        files[version].write_text(text, encoding="ascii")
+    return files
+
+
+def _at_home(address: str) -> bool:
+    """Not by the code that the rules come from: these are the networks of the text above."""
+    home = ("203.0.113.0/26", "8.8.8.8/32", "2001:db8:113::66/128", "2a00::/16")
+    one = ipaddress.ip_address(address)
+    nets = map(ipaddress.ip_network, home)
+    return any(one in net for net in nets if net.version == one.version)
 
 
 def _ask(
@@ -237,7 +326,11 @@ def _shift(kernel: scratch.Scratch, memory: Memory, dice: random.Random) -> None
     family = dice.choice((4, 6))
     address = dice.choice(PEERS[family])
     memory.seen.discard(address)
-    lines = [f"del -exist ddi-seen{family} {address}"]
+    lines = [f"del -exist ddi-seen{family} {address}", f"del -exist ddi-jail{family} {address}"]
+    memory.jail.discard(address)
+    if dice.random() < 0.15:
+        memory.jail.add(address)
+        lines.append(f"add -exist ddi-jail{family} {address}")
     if dice.random() < 0.5:
         memory.cut.add(address)
         lines.append(f"add -exist ddi-cut{family} {address}")

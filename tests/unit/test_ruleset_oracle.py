@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from firewall.ruleset.oracle import Memory, Oracle, Verdict
+from firewall.ruleset.memory import Memory, Verdict
+from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet, packets
 from firewall.ruleset.types import Intent, Invalid, Management, Token
 
