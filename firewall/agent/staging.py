@@ -13,7 +13,8 @@ from typing import Any, Literal
 from ddiweb.deploy.errors import Refused
 from firewall.agent.config import Config
 from firewall.agent.probe import ask_kernel
-from firewall.ruleset.oracle import Memory, Oracle
+from firewall.ruleset.memory import Memory
+from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import MAX_PACKETS, Packet
 from firewall.ruleset.types import Intent, Management
 

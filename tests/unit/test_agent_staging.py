@@ -8,7 +8,8 @@ import pytest
 from ddiweb.deploy.errors import Refused
 from firewall.agent.config import Config
 from firewall.agent.staging import Stager, probes
-from firewall.ruleset.oracle import Memory, Oracle
+from firewall.ruleset.memory import Memory
+from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet
 from firewall.ruleset.types import Intent, Management, Token
 
