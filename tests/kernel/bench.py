@@ -259,8 +259,8 @@ class Bench:
             self.arrived(family)
             self.arrived(family, "rtp")
 
-    def clear(self) -> None:
-        """Take all rules, sets and memory of the agent away, as a reboot with a fresh disk does."""
+    def clear(self, *, disk: bool = True) -> None:
+        """Take all rules and sets away, as a reboot does; with `disk` what the agent kept, too."""
         for family in (4, 6):
             name = self.tables(family).removesuffix("-save")
             chains = [
@@ -273,7 +273,8 @@ class Bench:
             text = "\n".join(["*filter", *lines, "COMMIT", ""])
             self.run(f"{name}-restore", "--noflush", text=text)
         self.run("ipset", "destroy")
-        shutil.rmtree(self.folder / "state")
+        if disk:
+            shutil.rmtree(self.folder / "state")
 
     def end(self) -> None:
         """End all of it."""

@@ -1,5 +1,6 @@
 """Changes on trial, on the real kernel: it counts the time, a new connection confirms."""
 
+import sys
 import time
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from ddiweb.deploy.errors import Refused, Retryable
 from lab.process import wait_until
-from tests.kernel.bench import PHONE, SIP, SRV, SSH, STRANGER, Bench, intent, register, token
+from tests.kernel.bench import PHONE, ROOT, SIP, SRV, SSH, STRANGER, Bench, intent, register, token
 
 pytestmark = pytest.mark.kernel
 
@@ -246,3 +247,19 @@ def test_a_moved_sip_port_is_tried(bench: Bench) -> None:
 def test_plan_says_that_nothing_is_left_to_do_during_a_trial(office: Bench) -> None:
     taken_away(office)
     assert office.channel.plan(intent(generation=2)) == []
+
+
+def test_a_reboot_during_a_trial_loads_the_rules_before_it(office: Bench) -> None:
+    before = {family: office.rules(family) for family in (4, 6)}
+    taken_away(office)
+    office.kill_agent()
+    office.clear(disk=False)
+    empty = office.rules(4)
+    unit = (ROOT / "deploy/systemd/ddiweb-agent-restore.service").read_text()
+    argv = next(line for line in unit.splitlines() if line.startswith("ExecStart=")).split()[1:]
+    assert argv[:3] == ["-m", "firewall.agent", "--restore"]
+    argv[-1] = str(office.folder / "agent.json")
+    office.world.run("srv", [sys.executable, *argv])
+    after = {family: office.rules(family) for family in (4, 6)}
+    office.start_agent()
+    assert ("DDI" in empty, after, office.channel.status()["trial"]) == (False, before, None)
