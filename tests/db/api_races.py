@@ -7,9 +7,10 @@ import pytest
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
+from ddiweb import clock
 from ddiweb.deploy.models import Node
 from peers import services
-from peers.models import Peer, Trunk
+from peers.models import Peer, Token, Trunk
 from tests import factories
 from tests.db.api import V1, client, generation, operator, pending
 
@@ -85,3 +86,43 @@ def test_a_peer_never_gets_more_live_tokens_than_allowed(node: Node) -> None:
     most = services.MOST_LIVE_TOKENS
     assert _together(act) == [200] * most + [409] * (EDITORS - most)
     assert peer.tokens.count() == most
+
+
+def test_rotations_at_the_same_moment_take_different_marks(node: Node) -> None:
+    peers = [factories.peer(node) for _ in range(EDITORS)]
+
+    def act(api: APIClient, index: int) -> int:
+        return int(api.post(f"{V1}peers/{peers[index].pk}/rotate/", {}).status_code)
+
+    assert _together(act) == [200] * EDITORS
+    tokens = list(Token.objects.all())
+    assert {token.mark for token in tokens} == set(range(1, EDITORS + 1))
+    assert len({token.value for token in tokens}) == EDITORS
+
+
+def test_one_of_many_gets_the_only_mark_that_rested(node: Node) -> None:
+    peers = [factories.peer(node) for _ in range(EDITORS)]
+    services.peer_created(peers[0])
+    services.revoke(list(peers[0].tokens.all()))
+    rested = clock.now() - services.MARK_RESTS * 2
+    Token.objects.update(cut_at=rested, cut_generation=0, value="")
+    Node.objects.update(next_mark=services.LAST_MARK + 1)
+
+    def act(api: APIClient, index: int) -> int:
+        return int(api.post(f"{V1}peers/{peers[index].pk}/rotate/", {}).status_code)
+
+    assert _together(act) == [200] + [409] * (EDITORS - 1)
+    assert Token.objects.filter(mark=1, mark_given_back=False).count() == 1
+
+
+def test_compromises_at_the_same_moment_all_cut_though_no_mark_is_free(node: Node) -> None:
+    peers = [factories.peer(node) for _ in range(EDITORS)]
+    for peer in peers:
+        services.peer_created(peer)
+    Node.objects.update(next_mark=services.LAST_MARK + 1)
+
+    def act(api: APIClient, index: int) -> int:
+        return int(api.post(f"{V1}peers/{peers[index].pk}/compromised/").status_code)
+
+    assert _together(act) == [200] * EDITORS
+    assert Token.objects.filter(state="revoked").count() == EDITORS == Token.objects.count()

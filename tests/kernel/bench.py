@@ -192,7 +192,7 @@ class Bench:
             self.agent = subprocess.Popen(
                 self.world.argv("srv", argv, cwd=ROOT), stderr=log, stdin=subprocess.DEVNULL
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         # A bound socket has a name before it listens.
         while not unix_ready(self.socket)():
             assert self.agent.poll() is None and time.monotonic() < deadline, self.log.read_text()

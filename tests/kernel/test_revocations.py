@@ -7,8 +7,9 @@ import pytest
 
 from tests.kernel.revocations import run
 
-pytestmark = pytest.mark.kernel
-COUNT = 1000 if os.environ.get("DDIWEB_TEST_SCALE") == "full" else 10
+FULL = os.environ.get("DDIWEB_TEST_SCALE") == "full"
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3600 if FULL else 180)]
+COUNT = 1000 if FULL else 10
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
