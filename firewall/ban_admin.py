@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
 from ddiweb import client
@@ -56,9 +57,9 @@ class BanAdmin(PlainFields, TitledAdmin):
 
     form = BanForm
     list_display = (
-        "address", "standing", "reason", "since", "ends", "by", "note", "node", "let_in_button",
+        "address", "standing", "ends", "let_in_button", "why", "by", "since", "node",
     )  # fmt: skip
-    list_filter = (HoldsFilter, "reason", "source", "node")
+    list_filter = (HoldsFilter, "reason", "node")
     search_fields = ("cidr", "note")
     list_select_related = ("node", "created_by", "lifted_by")
     list_per_page = 50
@@ -75,11 +76,15 @@ class BanAdmin(PlainFields, TitledAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """No button for those who may not press it."""
         shown = super().get_list_display(request)
-        return shown if self.has_change_permission(request) else shown[:-1]
+        if self.has_change_permission(request):
+            return shown
+        return [name for name in shown if name != "let_in_button"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The form of a new one; the story of an old one."""
-        return self.shown if obj else BanForm.Meta.fields
+        if obj is None:
+            return BanForm.Meta.fields
+        return self.shown if obj.refused else self.shown[:-1]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """All of an old one."""
@@ -100,10 +105,7 @@ class BanAdmin(PlainFields, TitledAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Say what a ban does, and whom it spared."""
-        hint = (
-            "Whoever fails too often with a valid token is shut out by the watch; its thresholds "
-            "stand at the node. Strangers without a token need no ban: nothing of theirs is heard."
-        )
+        hint = "Who fails too often with a valid token is shut out; thresholds stand at the node."
         context = {"subtitle": hint, "spared": spared()} | (extra_context or {})
         return super().changelist_view(request, context)
 
@@ -122,6 +124,12 @@ class BanAdmin(PlainFields, TitledAdmin):
         if ban.refused:
             return pill("bad", "not in force")
         return pill("bad" if ban.until is None else "warn", "shut out")
+
+    @admin.display(description="reason", ordering="reason")
+    def why(self, ban: Ban) -> str:
+        """The reason and the note."""
+        note = Truncator(ban.note).chars(60)
+        return format_html('{} <span class="aside">{}</span>', ban.get_reason_display(), note)
 
     @admin.display(description="since", ordering="created_at")
     def since(self, ban: Ban) -> str:
@@ -150,7 +158,7 @@ class BanAdmin(PlainFields, TitledAdmin):
         if not ban.active:
             return ""
         return format_html(
-            '<button type="submit" class="button small" formaction="{}">Let in again</button>',
+            '<button type="submit" class="button row-button" formaction="{}">Let in</button>',
             reverse("admin:firewall_ban_lift", args=[ban.pk]),
         )
 

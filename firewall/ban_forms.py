@@ -23,13 +23,13 @@ class BanForm(forms.ModelForm):
     """A new ban. ``who`` and ``own_address`` are set by the page."""
 
     cidr = CidrField(
-        label="address or network",
+        label="Address or network",
         max_length=43,
         help_text="Such as 198.51.100.7 or 2001:db8:1:2::/64. A ban for a time is a /24 (IPv6: "
         "a /48) or narrower.",
     )
     seconds = forms.ChoiceField(
-        label="for how long",
+        label="For how long",
         choices=LENGTHS,
         required=False,
         initial=str(DAY),

@@ -12,7 +12,7 @@ FILL = """
 from django.utils import timezone
 from ddiweb.deploy.models import *
 from ddiweb.live.models import *
-from peers import services
+from peers import quarantine, services
 from tests import factories
 node = factories.node(slug="london", name="London")
 peers = [factories.peer(node) for _ in range(12)]
@@ -32,6 +32,10 @@ from firewall.models import Question
 traffic.record(node, {"epoch": "a", "totals": {"drop": {"no_token": 7}, "vendor": {"v" * 40: 1}}})
 asked = Question.objects.create(node=node, source="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:51234")
 questions.answer_alone(asked.pk, "for a test")
+factories.ban(node, "2001:db8:9:8::/64", note="n" * 200)
+factories.ban(node, "198.18.0.0/16", None)
+quarantine.quarantine(peers[1].tokens.get(), "places", [f"10.0.{n}.0/24" for n in range(20)])
+SecurityEvent.objects.create(node=node, at=now, kind="spared_phone_online", address="198.51.100.7")
 Deployment.objects.all().delete()
 Deployment.objects.create(node=node, generation=1, reason="x" * 200, state="failed",
     started_at=now, finished_at=now, error="e" * 300,
@@ -49,6 +53,7 @@ PAGES = [
     "/firewall/trafficsample/", "/firewall/question/", "/firewall/question/add/",
     "/firewall/question/1/change/", "/firewall/allowedservice/", "/firewall/allowedservice/add/",
     "/firewall/addressexception/", "/firewall/addressexception/add/",
+    "/firewall/ban/", "/firewall/ban/add/", "/firewall/ban/1/change/",
     "/firewall/managementnetwork/", "/firewall/managementnetwork/1/change/", "/live/contact/",
     "/live/contact/1/change/", "/live/call/", "/live/securityevent/", "/auth/user/",
     "/auth/user/add/", "/auth/user/1/change/", "/auth/group/add/", "/password_change/",
