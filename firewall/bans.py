@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds of a timed ban: the kernel's sets and the agent take no longer ones.
 SHORTEST, LONGEST = 1, 31 * 86_400
+#: Bans that are over and kept for their reasons: whoever holds a token could fill the disk.
+MOST_KEPT = 100_000
 #: The kernel's count and the row may differ so much (seconds) before the row is told again.
 SLACK = 30
 
@@ -133,6 +135,14 @@ def _lifted(node: Node, nets: list[str]) -> list[str]:
             cidr: lifted is not None for cidr, lifted in rows.values_list("cidr", "lifted_at")
         }
     return [net for net in nets if newest.get(net, True)]
+
+
+def purge() -> int:
+    """Forget the oldest of very many bans that are over; returns how many."""
+    ended = Ban.objects.ended().order_by("-pk")
+    for last in ended.values_list("pk", flat=True)[MOST_KEPT : MOST_KEPT + 1]:
+        return ended.filter(pk__lte=last).delete()[0]
+    return 0
 
 
 def place_of(address: str) -> str:

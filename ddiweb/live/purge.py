@@ -15,7 +15,11 @@ from ddiweb.live.models import SecurityEvent
 #: Security events kept, however young: whoever holds a token could fill the disk with wrong words.
 MOST_EVENTS = 100_000
 #: What later apps forget; imports point at this one, hence names.
-OTHERS = {"traffic": "firewall.traffic.roll_up", "questions": "firewall.questions.purge"}
+OTHERS = {
+    "traffic": "firewall.traffic.roll_up",
+    "questions": "firewall.questions.purge",
+    "bans": "firewall.bans.purge",
+}
 
 
 def purge() -> dict[str, int]:

@@ -1,6 +1,8 @@
 """Wrong passwords with a valid token, on the real chain: event, watch, row, agent, kernel."""
 
+import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -170,3 +172,35 @@ def test_a_token_whose_passwords_fail_from_two_networks_is_quarantined_alone(
         assert here("register", **login(phone | {"token": fresh}))["status"] == 200
         here("register", **login(phone | {"token": fresh}), expires=0)
     stack.ask("DELETE", f"/peers/{other['id']}/")
+
+
+@pytest.mark.skipif(
+    os.environ.get("DDIWEB_TEST_PLACES") != "1", reason="takes a minute: DDIWEB_TEST_PLACES=1"
+)
+def test_a_token_in_use_in_four_places_at_once_is_quarantined_and_a_roaming_one_is_not(
+    stack: Stack, phone: dict[str, Any], far: list[str]
+) -> None:
+    roamer = stack.peer(f"Roamer {time.monotonic_ns()}")
+    stack.settled()
+    path = f"/tokens/?peer={phone['id']}"
+    with contextlib.ExitStack() as lines:
+        many = [
+            lines.enter_context(stack.line("attacker", source=address, timeout=0.3))
+            for address in far[:4]
+        ]
+        begun = time.monotonic()
+        taken = 0.0
+        for turn in range(30):
+            for say in many:
+                say("ask", method="OPTIONS", user="x", user_agent=phone["token"])
+            with stack.line("attacker", source=far[turn % 5], timeout=1) as say:
+                assert say("register", **login(roamer))["status"] == 200
+            if stack.rows(path)[0]["state"] == "revoked":
+                taken = time.monotonic() - begun
+                break
+            time.sleep(2)
+    print(f"\nin use in 4 places at once, quarantined after {taken:.0f} s")
+    assert taken
+    state = {row["state"] for row in stack.rows(f"/tokens/?peer={roamer['id']}")}
+    stack.ask("DELETE", f"/peers/{roamer['id']}/")
+    assert state == {"current"}

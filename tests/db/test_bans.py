@@ -234,6 +234,16 @@ def test_one_that_the_agent_refuses_keeps_no_other_out_of_the_kernel(node: Node)
     assert list(kernel.held) == [second.cidr]
 
 
+def test_only_the_oldest_of_very_many_ended_bans_are_forgotten(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bans, "MOST_KEPT", 2)
+    rows = [ban(node, f"198.51.100.{n}") for n in range(1, 6)]
+    bans.lift(rows[:4])
+    assert bans.purge() == 2
+    assert list(Ban.objects.order_by("pk")) == rows[2:]
+
+
 def test_the_ban_of_an_ipv6_address_is_its_64() -> None:
     assert bans.place_of("2001:db8:1:2:3::4") == "2001:db8:1:2::/64"
     assert bans.place_of("198.51.100.7") == "198.51.100.7/32"
