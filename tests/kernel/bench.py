@@ -140,14 +140,19 @@ class Bench:
         self.channel = AgentChannel(self.socket, timeout=30)
         self.hands = {name: Hands(world, name) for name in ("srv", "vendor", "attacker", "admin")}
         srv = self.hands["srv"]
-        self.sip = {family: srv.udp(family, port=SIP) for family in (4, 6)}
-        self.rtp = {family: srv.udp(family, port=RTP) for family in (4, 6)}
+        self.listen()
         for port in (SSH, SIP, TLS, 8080):
             for family in (4, 6):
                 srv.do("listen", name=f"tcp{port}-{family}", family=family, port=port)
         self.vendor = {f: self.hands["vendor"].udp(f, VENDOR[f]) for f in (4, 6)}
         self._fences = itertools.count(1)
         self.agent: subprocess.Popen[bytes] | None = None
+
+    def listen(self) -> None:
+        """Have sockets where Asterisk would have them."""
+        srv = self.hands["srv"]
+        self.sip = {family: srv.udp(family, port=SIP) for family in (4, 6)}
+        self.rtp = {family: srv.udp(family, port=RTP) for family in (4, 6)}
 
     def config(self, **changes: Any) -> Path:
         """Write the agent's configuration."""
@@ -213,11 +218,18 @@ class Bench:
         """A fence higher than all before."""
         return self.channel.status()["fence"] + 1
 
-    def run(self, name: str, *arguments: str, text: str | None = None, check: bool = True) -> str:
+    def run(
+        self,
+        name: str,
+        *arguments: str,
+        text: str | None = None,
+        check: bool = True,
+        place: str = "srv",
+    ) -> str:
         """Run a tool in `srv`; returns its output."""
         command = tool(name)
         done = self.world.run(
-            "srv", command.line(*arguments), env=command.env, input=text, check=check
+            place, command.line(*arguments), env=command.env, input=text, check=check
         )
         return done.stdout
 
