@@ -166,6 +166,19 @@ TREES = {
         ),
         Tree("net", "bookworm", ("iptables", "ipset", "conntrack", "iproute2", "tcpdump")),
         Tree("redis", "bookworm", ("redis-server",)),
+        Tree(
+            "rivals",
+            "bookworm",
+            ("fail2ban", "ufw", "python3-firewall", "firewalld", "python3-nftables"),
+            skip=(
+                "polkitd.*",
+                "libpolkit.*",
+                "libmozjs.*",
+                "gir1.2-nm-.*",
+                "libnm0",
+                "libduktape.*",
+            ),
+        ),
         Tree("sip", "bookworm", ("sip-tester", "sipsak")),
         Tree(
             "linphone",

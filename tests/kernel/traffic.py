@@ -89,7 +89,9 @@ def receive(ports: list[list[int]]) -> dict[str, Any]:
     print("ready", flush=True)
     ended: float | None = None
     while ended is None or time.monotonic() < ended:
-        for one in select.select([*sockets, sys.stdin][: None if ended is None else -1], [], [], 0.1)[0]:
+        for one in select.select(
+            [*sockets, sys.stdin][: None if ended is None else -1], [], [], 0.1
+        )[0]:
             if one is sys.stdin:
                 ended = time.monotonic() + 0.5  # what is on its way
                 continue
