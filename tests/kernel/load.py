@@ -91,7 +91,7 @@ def streams(per_second: int) -> dict[str, list[dict[str, Any]]]:
     return made
 
 
-def _stream(
+def _stream(  # noqa: PLR0917 - one word a column of the table above
     name: str, family: int, source: str, port: int, parts: list[str], rate: float
 ) -> dict[str, Any]:
     where = {"family": family, "source": source, "to": SRV[family], "to_port": port}
