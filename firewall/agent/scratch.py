@@ -107,7 +107,7 @@ class Scratch:
         self._next: dict[wire.Ends, int] = {}
         self._addresses: set[str] = set()
         self._serial = random.getrandbits(16)  # joins fragments, guards nothing
-        self._tun = _open_tun()
+        self._tun = open_tun()
         self._wire(versions)
         self.sees = all(self._control(version) for version in versions)
 
@@ -248,7 +248,8 @@ class Scratch:
         return self._heard(packet)
 
 
-def _open_tun() -> int:
+def open_tun() -> int:
+    """A TUN device in this namespace, by its descriptor; raises `Refused`."""
     try:
         tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", _DEVICE.encode(), _TUN | _NO_INFO))

@@ -1,0 +1,171 @@
+"""What a packet costs: a stranger's and a phone's, from 1 to 50,000 tokens, beside the flat list.
+
+The flat list is the usual recipe: one `-m string … -j ACCEPT` a token (with bm, the cheaper of the
+two algorithms), then DROP. Both are loaded into namespaces of their own and sent the same packets
+in the same run; the cost of the same packets without any rule is subtracted.
+"""
+
+import os
+import random
+import socket
+from collections.abc import Sequence
+from typing import Literal
+
+from bench.ground import BACKENDS, HOST, PEER, SIP, SITE, Backend, Ground, on_ground
+from bench.result import Result
+from firewall.ruleset.packet import Packet
+from firewall.ruleset.types import Intent, Token
+from tests.kernel.bench import intent
+
+SIZES = (1, 10, 100, 1_000, 10_000, 50_000)
+FAMILIES: tuple[Literal[4, 6], Literal[4, 6]] = (4, 6)
+#: The flat list takes a minute to load above this, and 40 ms a packet; IPv6 is measured up to 1,000.
+FLAT_MOST = int(os.environ.get("DDIWEB_BENCH_FLAT", "10000"))
+_PIECE = 400  # rules in one transaction: without privilege a netlink message holds no more
+_RUNS = 5
+_FLOOR = 0.05  # microseconds: below this the clock says nothing
+
+
+def run() -> list[Result]:
+    """Measure all sizes, backends and families; returns the results."""
+    found: list[Result] = []
+    for backend in BACKENDS:
+        ours = on_ground(backend, _ours)
+        flat = on_ground(backend, _flat)
+        found += _results(backend, ours, flat)
+    return found
+
+
+def tokens(count: int) -> tuple[Token, ...]:
+    """So many random tokens, the same in each run."""
+    dice = random.Random(count)
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    return tuple(
+        Token(mark, SITE + "".join(dice.choices(alphabet, k=26))) for mark in range(1, count + 1)
+    )
+
+
+def wanted(count: int) -> Intent:
+    """An intent with so many tokens."""
+    return intent(site_prefix=SITE, tokens=tokens(count), vendors=("203.0.113.20/32",))
+
+
+def register(family: int, agent: str, port: int) -> Packet:
+    """A REGISTER of about 460 bytes from a stranger's address."""
+    text = (
+        "REGISTER sip:pbx.example SIP/2.0\r\n"
+        "Via: SIP/2.0/UDP 192.0.2.9:5060;rport;branch=z9hG4bKPj1f0a9c6e7b\r\n"
+        "Max-Forwards: 70\r\nFrom: <sip:alice@pbx.example>;tag=4b2d9e0f71c3\r\n"
+        "To: <sip:alice@pbx.example>\r\nCall-ID: 6d0c8f5a2e914b7d@192.0.2.9\r\n"
+        "CSeq: 34102 REGISTER\r\nContact: <sip:alice@192.0.2.9:5060;ob>\r\nExpires: 300\r\n"
+        f"User-Agent: {agent}\r\n"
+    )
+    body = (text + "X: " + "x" * max(0, 428 - len(text)) + "\r\n\r\n").encode()
+    return Packet(family, "udp", PEER[family], HOST[family], port, SIP, body)
+
+
+def _stranger(family: int) -> list[Packet]:
+    return [register(family, "friendly-scanner", 40_000)]
+
+
+def _phones(family: int, known: Sequence[Token]) -> list[Packet]:
+    """Phones spread over the list, each with its own port."""
+    chosen = random.Random(1).sample(known, min(20, len(known)))
+    return [register(family, one.value, 20_000 + n) for n, one in enumerate(chosen)]
+
+
+def _followers(family: int, known: Sequence[Token]) -> list[Packet]:
+    """What the same phones say afterwards, without their token."""
+    count = min(20, len(known))
+    return [register(family, "Phone/1.0", 20_000 + number) for number in range(count)]
+
+
+Costs = dict[tuple[str, int, int], float]  # kind, family, tokens → microseconds
+
+
+def _base(ground: Ground) -> dict[tuple[str, int], float]:
+    """The same packets with no rule: dropped by the policy, and taken by a socket."""
+    base = {}
+    for family in FAMILIES:
+        ground.closed(family)
+        base["dropped", family] = ground.cost(_stranger(family), _RUNS)
+        ground.open(family)
+        base["taken", family] = ground.cost(_phones(family, tokens(20)), _RUNS)
+    return base
+
+
+def _ours(ground: Ground) -> Costs:
+    listeners = _listen()
+    base, costs = _base(ground), {}
+    for size in SIZES:
+        ground.apply(wanted(size))
+        known = tokens(size)
+        for family in FAMILIES:
+            dropped, taken = base["dropped", family], base["taken", family]
+            phones, later = _phones(family, known), _followers(family, known)
+            costs["outsider", family, size] = ground.cost(_stranger(family), _RUNS) - dropped
+            costs["phone", family, size] = ground.cost(phones, _RUNS) - taken
+            costs["known-flow", family, size] = ground.cost(later, _RUNS) - taken
+    for one in listeners:
+        one.close()
+    return costs
+
+
+def _flat(ground: Ground) -> Costs:
+    listeners = _listen()
+    base, costs = _base(ground), {}
+    for size in SIZES:
+        known = tokens(size)
+        for family in FAMILIES:
+            if size > FLAT_MOST or (family == 6 and size > 1_000):
+                continue
+            _load_flat(ground, family, known)
+            dropped, taken = base["dropped", family], base["taken", family]
+            costs["outsider", family, size] = ground.cost(_stranger(family), _RUNS) - dropped
+            costs["phone", family, size] = ground.cost(_phones(family, known), _RUNS) - taken
+    for one in listeners:
+        one.close()
+    return costs
+
+
+def _load_flat(ground: Ground, family: Literal[4, 6], known: Sequence[Token]) -> None:
+    ground.closed(family)
+    rules = [f'-A INPUT -m string --string "{one.value}" --algo bm -j ACCEPT' for one in known]
+    rules.append("-A INPUT -j DROP")
+    size = len(rules) if ground.backend == "legacy" else _PIECE
+    for start in range(0, len(rules), size):
+        ground.restore(family, "\n".join(["*filter", *rules[start : start + size], "COMMIT", ""]))
+
+
+def _listen() -> list[socket.socket]:
+    """Somebody who takes what is let in, so that no error goes back; a full buffer costs little."""
+    made = []
+    for kind in (socket.AF_INET, socket.AF_INET6):
+        one = socket.socket(kind, socket.SOCK_DGRAM)
+        if kind == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.bind(("", SIP))
+        made.append(one)
+    return made
+
+
+def _results(backend: Backend, ours: Costs, flat: Costs) -> list[Result]:
+    results = []
+    for (kind, family, size), cost in ours.items():
+        value = max(cost, _FLOOR)
+        rival = flat.get((kind, family, size))
+        against, ratio = f"flat list of {size} tokens", 0.0
+        if rival is None:
+            rival, against = ours[kind, family, 10], "the same with 10 tokens"
+            if kind == "known-flow" and ("phone", family, size) in flat:
+                rival, against = flat["phone", family, size], f"flat list of {size} tokens"
+        ratio = max(rival, _FLOOR) / value
+        goal = ""
+        if kind == "outsider" and size == 1_000:
+            goal = "at least 100 times cheaper"
+        if kind == "outsider" and size == 50_000:
+            goal = "no dearer than twice the cost with 10"
+        name = f"{kind}-packet-{backend}-v{family}-{size}"
+        results.append(Result(name, value, "us", against, ratio, goal, _RUNS))
+    return results
