@@ -71,10 +71,15 @@ def pair(size: int) -> tuple[Intent, Intent]:
     return one, other
 
 
-def kill(bench: Bench, count: int, seed: int = 1) -> Tally:
-    """Kill `count` times, at random instants of applies that alternate between two intents."""
+def kill(bench: Bench, count: int, seed: int = 1, minutes: float = 60) -> Tally:
+    """Kill `count` times, at random instants of applies that alternate between two intents.
+
+    After `minutes` it ends with as many as there are.
+    """
     dice, tally = random.Random(seed), Tally()
-    for size in _LONG:
+    begun = time.monotonic()
+    for part, size in enumerate(_LONG, 1):
+        end = begun + minutes * 60 * part / len(_LONG)
         hashes: dict[int, dict[int, str]] = {}
         intents = pair(size)
         took = [_timed(bench, one) for one in intents]
@@ -83,6 +88,8 @@ def kill(bench: Bench, count: int, seed: int = 1) -> Tally:
             hashes[number] = {family: met(bench, family) for family in (4, 6)}
         now = 1
         for _ in range(count // len(_LONG)):
+            if time.monotonic() > end:
+                break
             _kill_once(bench, intents[1 - now], dice, max(took), tally)
             for family in (4, 6):
                 found = met(bench, family)
@@ -178,12 +185,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", choices=("nft", "legacy"), required=True)
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=60)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, World.start(Path(folder, "world")) as world:
         bench = Bench(world, given.backend, Path(folder, "agent"))
         try:
             bench.start_agent()
-            tally = kill(bench, given.count)
+            tally = kill(bench, given.count, minutes=given.minutes)
         finally:
             bench.end()
     print(json.dumps(vars(given) | vars(tally)))

@@ -43,14 +43,19 @@ def _ruleset(dice: random.Random, number: int) -> Intent:
     )
 
 
-def rebuild(bench: Bench, count: int, seed: int = 1) -> tuple[Outcome, list[float]]:
-    """Apply `count` rulesets, no two alike in a row, under load; outcome and seconds of each."""
+def rebuild(
+    bench: Bench, count: int, seed: int = 1, minutes: float = 60
+) -> tuple[Outcome, list[float]]:
+    """Apply `count` rulesets, no two alike in a row, under load; outcome and seconds of each.
+
+    After `minutes` it ends with as many as there are.
+    """
     wanted, took = rulesets(seed), []
     order = random.Random(seed)
     before = -1
-    fence = bench.fence()
+    fence, end = bench.fence(), time.monotonic() + minutes * 60
     with Load(bench) as load:
-        for _ in range(count):
+        while len(took) < count and time.monotonic() < end:
             now = order.choice([n for n in range(RULESETS) if n != before])
             begun = time.monotonic()
             answer = bench.channel.apply(wanted[now], fence)
@@ -65,15 +70,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", choices=("nft", "legacy"), required=True)
     parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, default=60)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, World.start(Path(folder, "world")) as world:
         bench = Bench(world, given.backend, Path(folder, "agent"))
         try:
             bench.start_agent()
-            outcome, took = rebuild(bench, given.count)
+            outcome, took = rebuild(bench, given.count, minutes=given.minutes)
         finally:
             bench.end()
     told: dict[str, Any] = vars(given) | vars(outcome)
+    told["done"] = len(took)
     print(json.dumps(told | {"median_ms": round(sorted(took)[len(took) // 2] * 1000)}))
     return int(outcome.lost > 0 or outcome.admitted > 0)
 
