@@ -67,7 +67,10 @@ def build(fields: Mapping[str, str]) -> bytes:
                 f"AMI: the value of {name} holds CR, LF or NUL or is too long; nothing was sent"
             )
         lines.append(f"{name}: {value}\r\n")
-    return "".join([*lines, "\r\n"]).encode()
+    try:
+        return "".join([*lines, "\r\n"]).encode()
+    except UnicodeEncodeError:
+        raise Refused("AMI: a value holds half a character; nothing was sent") from None
 
 
 class Parser:

@@ -144,7 +144,11 @@ def _values(config: StaticConfig) -> dict[str, str]:
 
 
 def _database(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        standard = str(parts.port or 5432)
+    except ValueError:
+        raise refuse("realtime database", "is not a URL", "write postgresql://…") from None
     if parts.scheme == "sqlite":
         path = parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path
         return {
@@ -158,7 +162,7 @@ def _database(url: str) -> dict[str, str]:
     # A folder as the host is a Unix socket (libpq, "host"); URLs give it as ?host=/folder.
     given = parse_qs(parts.query)
     host = given.get("host", [parts.hostname or "127.0.0.1"])[0]
-    port = given.get("port", [str(parts.port or 5432)])[0]
+    port = given.get("port", [standard])[0]
     values = {
         "PG_HOST": unquote(host),
         "PG_PORT": port,
