@@ -19,7 +19,7 @@ from typing import Any, Literal
 from bench.result import median
 from firewall.agent import netlink, scratch, wire
 from firewall.agent.config import Config
-from firewall.agent.engine import VERSIONS, Engine
+from firewall.agent.engine import Engine
 from firewall.agent.netfilter import Netfilter
 from firewall.agent.state import State
 from firewall.ruleset.packet import Packet
@@ -28,6 +28,8 @@ from lab.tools import tool
 
 Backend = Literal["nft", "legacy"]
 BACKENDS: tuple[Backend, Backend] = ("nft", "legacy")
+Inet = Literal[4, 6]
+FAMILIES: tuple[Inet, Inet] = (4, 6)
 SITE = "ddi-bench234-"
 SIP = 5060
 HOST = {4: "203.0.113.10", 6: "2001:db8:113::10"}
@@ -69,7 +71,7 @@ class Ground:
         self._fence = 0
         netlink.up("lo")
         netlink.up(_DEVICE, mtu=65_535)
-        for version in VERSIONS:
+        for version in FAMILIES:
             netlink.address(_DEVICE, HOST[version])
             netlink.default_route(_DEVICE, version)
 
@@ -78,15 +80,15 @@ class Ground:
         self._fence += 1
         self.engine.apply(intent, self._fence)
 
-    def restore(self, family: Literal[4, 6], text: str) -> None:
+    def restore(self, family: Inet, text: str) -> None:
         """Load rules beside what is there."""
         self.netfilter.restore(family, text)
 
-    def closed(self, family: Literal[4, 6]) -> None:
+    def closed(self, family: Inet) -> None:
         """Nothing but a policy: what a packet costs without rules."""
         self.restore(family, "*filter\n:INPUT DROP [0:0]\n-F INPUT\nCOMMIT\n")
 
-    def open(self, family: Literal[4, 6]) -> None:
+    def open(self, family: Inet) -> None:
         """Nothing but a policy that accepts."""
         self.restore(family, "*filter\n:INPUT ACCEPT [0:0]\n-F INPUT\nCOMMIT\n")
 

@@ -10,9 +10,19 @@ import random
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Literal
 
-from bench.ground import BACKENDS, HOST, PEER, SIP, SITE, Backend, Ground, on_ground
+from bench.ground import (
+    BACKENDS,
+    FAMILIES,
+    HOST,
+    PEER,
+    SIP,
+    SITE,
+    Backend,
+    Ground,
+    Inet,
+    on_ground,
+)
 from bench.result import Result
 from firewall.ruleset.packet import Packet
 from firewall.ruleset.types import Intent, Token
@@ -20,7 +30,6 @@ from tests.kernel.bench import intent
 
 _ALL = "1,10,100,1000,10000,50000"
 SIZES = tuple(map(int, os.environ.get("DDIWEB_BENCH_TOKENS", _ALL).split(",")))
-FAMILIES: tuple[Literal[4, 6], Literal[4, 6]] = (4, 6)
 #: Above this a packet costs 40 ms in the flat list. Its IPv6 is measured up to 1,000.
 FLAT_MOST = int(os.environ.get("DDIWEB_BENCH_FLAT", "10000"))
 _PIECE = 400  # rules in one transaction: without privilege a netlink message holds no more
@@ -52,7 +61,7 @@ def wanted(count: int) -> Intent:
     return intent(site_prefix=SITE, tokens=tokens(count), vendors=("203.0.113.20/32",))
 
 
-def register(family: int, agent: str, port: int) -> Packet:
+def register(family: Inet, agent: str, port: int) -> Packet:
     """A REGISTER of about 460 bytes from a stranger's address."""
     text = (
         "REGISTER sip:pbx.example SIP/2.0\r\n"
@@ -66,28 +75,28 @@ def register(family: int, agent: str, port: int) -> Packet:
     return Packet(family, "udp", PEER[family], HOST[family], port, SIP, body)
 
 
-def _stranger(family: int) -> list[Packet]:
+def _stranger(family: Inet) -> list[Packet]:
     return [register(family, "friendly-scanner", 40_000)]
 
 
-def _phones(family: int, known: Sequence[Token]) -> list[Packet]:
+def _phones(family: Inet, known: Sequence[Token]) -> list[Packet]:
     """Phones spread over the list, each with its own port."""
     chosen = random.Random(1).sample(known, min(20, len(known)))
     return [register(family, one.value, 20_000 + n) for n, one in enumerate(chosen)]
 
 
-def _followers(family: int, known: Sequence[Token]) -> list[Packet]:
+def _followers(family: Inet, known: Sequence[Token]) -> list[Packet]:
     """What the same phones say afterwards, without their token."""
     count = min(20, len(known))
     return [register(family, "Phone/1.0", 20_000 + number) for number in range(count)]
 
 
-Costs = dict[tuple[str, int, int], float]  # kind, family, tokens → microseconds
+Costs = dict[tuple[str, Inet, int], float]  # kind, family, tokens → microseconds
 
 
-def _base(ground: Ground) -> dict[tuple[str, int], float]:
+def _base(ground: Ground) -> dict[tuple[str, Inet], float]:
     """The same packets with no rule: dropped by the policy, and taken by a socket."""
-    base = {}
+    base: dict[tuple[str, Inet], float] = {}
     for family in FAMILIES:
         ground.closed(family)
         base["dropped", family] = ground.cost(_stranger(family), _RUNS)
@@ -98,7 +107,8 @@ def _base(ground: Ground) -> dict[tuple[str, int], float]:
 
 def _ours(ground: Ground) -> Costs:
     listeners = _listen()
-    base, costs = _base(ground), {}
+    base = _base(ground)
+    costs: Costs = {}
     for size in SIZES:
         print(f"bench: packets, {ground.backend}, {size} tokens …", file=sys.stderr, flush=True)
         ground.apply(wanted(size))
@@ -116,7 +126,8 @@ def _ours(ground: Ground) -> Costs:
 
 def _flat(ground: Ground) -> Costs:
     listeners = _listen()
-    base, costs = _base(ground), {}
+    base = _base(ground)
+    costs: Costs = {}
     for size in SIZES:
         known = tokens(size)
         for family in FAMILIES:
@@ -131,7 +142,7 @@ def _flat(ground: Ground) -> Costs:
     return costs
 
 
-def _load_flat(ground: Ground, family: Literal[4, 6], known: Sequence[Token]) -> None:
+def _load_flat(ground: Ground, family: Inet, known: Sequence[Token]) -> None:
     ground.closed(family)
     rules = [f'-A INPUT -m string --string "{one.value}" --algo bm -j ACCEPT' for one in known]
     rules.append("-A INPUT -j DROP")

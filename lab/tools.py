@@ -88,6 +88,7 @@ TOOLS = {
         Tool("conntrack", "net", "usr/sbin/conntrack"),
         Tool("tcpdump", "net", "usr/bin/tcpdump"),
         Tool("ip", "net", "bin/ip"),
+        Tool("nmap", "scan", "usr/bin/nmap", (("NMAPDIR", "{lib}/../../share/nmap"),)),
         Tool("redis-server", "redis", "usr/bin/redis-server"),
         Tool("redis-cli", "redis", "usr/bin/redis-cli"),
         Tool("sipp", "sip", "usr/bin/sipp"),

@@ -128,6 +128,12 @@ def _finish_linphone(root: Path) -> None:
     write_script(root, root / "usr/bin/linphone-daemon", before=before)
 
 
+def _finish_scan(root: Path) -> None:
+    # The alternatives that BLAS's maintainer scripts would have chosen.
+    for found in root.glob("usr/lib/*/blas/libblas.so.3"):
+        (found.parent.parent / found.name).symlink_to(f"blas/{found.name}")
+
+
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
 <fontconfig>
@@ -166,6 +172,13 @@ TREES = {
         ),
         Tree("net", "bookworm", ("iptables", "ipset", "conntrack", "iproute2", "tcpdump")),
         Tree("redis", "bookworm", ("redis-server",)),
+        Tree(
+            "scan",
+            "bookworm",
+            ("nmap", "sipvicious"),
+            skip=("python3.*", "libpython3.*"),
+            after=_finish_scan,
+        ),
         Tree(
             "rivals",
             "bookworm",
