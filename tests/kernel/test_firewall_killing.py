@@ -10,6 +10,6 @@ pytestmark = pytest.mark.kernel
 
 
 def test_kill_9_at_random_instants_leaves_wholly_the_old_rules_or_the_new(bench: Bench) -> None:
-    tally = kill(bench, scaled(30, 1000))
+    tally = kill(bench, scaled(12, 1000))
     assert tally.old and tally.new and tally.restores and tally.agents
     assert tally.between == []

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.kernel
 
 
 def test_rebuilds_under_traffic_lose_nothing_allowed_and_admit_nothing_else(bench: Bench) -> None:
-    outcome, _ = rebuild(bench, scaled(50, 5000))
+    outcome, _ = rebuild(bench, scaled(25, 5000))
     assert outcome.allowed > 1000
     assert outcome.forbidden > 1000
     assert (outcome.lost, outcome.admitted) == (0, 0)

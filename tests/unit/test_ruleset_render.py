@@ -81,7 +81,8 @@ def test_more_management_ports_than_one_match_holds_are_refused() -> None:
 
 def test_the_gates_stand_before_the_established_rule() -> None:
     text = restore_text(build(PLAIN, MANAGEMENT, 4))
-    order = [text.index(part) for part in ("-g DDIa-SIP", "-g DDIa-RTP", "-j DDIa-MGMT")]
+    gates = ("-g DDIa-SIP", "-g DDIa-RTP", "-j DDIa-MGMT", "-g DDIa-TCP")
+    order = [text.index(part) for part in gates]
     assert max(order) < text.index("RELATED,ESTABLISHED -j ACCEPT")
 
 
