@@ -216,7 +216,8 @@ class Bench:
 
     def fence(self) -> int:
         """A fence higher than all before."""
-        return self.channel.status()["fence"] + 1
+        fence: int = self.channel.status()["fence"]
+        return fence + 1
 
     def run(
         self,

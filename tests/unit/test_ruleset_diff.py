@@ -25,6 +25,15 @@ def test_a_transaction_leads_from_any_ruleset_to_any_other(one: Intent, two: Int
     assert not difference(played, after)
 
 
+def test_rules_in_another_order_are_a_difference() -> None:
+    family = build(PLAIN, MANAGEMENT, 4)
+    dump = Dump(chains={"INPUT": ["-j DDI-IN"]})
+    dump.chains |= {chain.name: list(chain.lines) for chain in family.chains}
+    assert not difference(dump, family)
+    dump.chains["DDIa-SIP"].reverse()
+    assert [name for name, *_ in difference(dump, family).chains] == ["DDIa-SIP"]
+
+
 def test_the_hook_is_put_back_to_the_first_place() -> None:
     dump = Dump(chains={"INPUT": ["-s 192.0.2.1/32 -j DROP", "-j DDI-IN", "-j DDI-IN"]})
     text = difference(dump, Family(4, (), ())).text()
