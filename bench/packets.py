@@ -10,6 +10,7 @@ import random
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.ground import (
     BACKENDS,
@@ -91,6 +92,16 @@ def _followers(family: Inet, known: Sequence[Token]) -> list[Packet]:
     return [register(family, "Phone/1.0", 20_000 + number) for number in range(count)]
 
 
+def _segments(family: Inet) -> dict[str, list[Packet]]:
+    """TCP to the SIP port: a connect, and data without a token in a flow that nobody opened."""
+    made = {}
+    for kind, flags in (("connect", ("syn",)), ("segment", ("psh", "ack"))):
+        said = register(family, "friendly-scanner", 40_000)
+        payload = said.payload if kind == "segment" else b""
+        made[kind] = [replace(said, protocol="tcp", flags=flags, payload=payload)]
+    return made
+
+
 Costs = dict[tuple[str, Inet, int], float]  # kind, family, tokens → microseconds
 
 
@@ -119,8 +130,24 @@ def _ours(ground: Ground) -> Costs:
             costs["outsider", family, size] = ground.cost(_stranger(family), _RUNS) - dropped
             costs["phone", family, size] = ground.cost(phones, _RUNS) - taken
             costs["known-flow", family, size] = ground.cost(later, _RUNS) - taken
+    costs |= _tcp(ground)
     for one in listeners:
         one.close()
+    return costs
+
+
+def _tcp(ground: Ground) -> Costs:
+    """With the gate for SIP over TCP: what the rules take for a stranger's segment."""
+    costs: Costs = {}
+    size, base = min(SIZES, key=lambda size: abs(size - 1_000)), {}
+    for family in FAMILIES:
+        ground.closed(family)
+        for kind, packets in _segments(family).items():
+            base[kind, family] = ground.cost(packets, _RUNS)
+    ground.apply(replace(wanted(size), tcp=True))
+    for family in FAMILIES:
+        for kind, packets in _segments(family).items():
+            costs[f"tcp-{kind}", family, size] = ground.cost(packets, _RUNS) - base[kind, family]
     return costs
 
 
@@ -170,6 +197,8 @@ def _results(backend: Backend, ours: Costs, flat: Costs) -> list[Result]:
         value = max(cost, _FLOOR)
         rival = flat.get((kind, family, size))
         against, ratio = f"flat list of {size} tokens", 0.0
+        if kind.startswith("tcp-"):
+            rival, against = ours["outsider", family, size], "a stranger's datagram"
         if rival is None:
             few = min(SIZES, key=lambda size: abs(size - 10))
             rival, against = ours[kind, family, few], f"the same with {few} tokens"
