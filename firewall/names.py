@@ -120,5 +120,11 @@ class Names:
 
 
 def _whole(network: str) -> str:
-    """A network as it is stored; the kernel's tools leave out the length of a single address."""
-    return str(ipaddress.ip_network(network))
+    """A network as it is stored; the kernel's tools leave out the length of a single address.
+
+    What is none (the rest of a crowd) stands for itself.
+    """
+    try:
+        return str(ipaddress.ip_network(network))
+    except ValueError:
+        return network
