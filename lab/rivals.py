@@ -148,6 +148,8 @@ class Rivals:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         jails = _JAIL + (_SET_JAIL if sets else "")
         (home / "jail.conf").write_text(jails.format(jail=JAIL, folder=home))
+        # Its memory of bans lies outside of its configuration, and would outlive this folder.
+        (home / "fail2ban.local").write_text(f"[Definition]\ndbfile = {home}/bans.sqlite3\n")
         (home / "empty.log").touch()
         self._server = Process.start(
             self.python(str(self.root / "usr/bin/fail2ban-server"), *self._where, "-f", "start"),
