@@ -163,6 +163,17 @@ def test_a_phone_with_tls_alone_may_send_rtp(gate: Bench, family: int) -> None:
     assert gate.arrived(family, "rtp") == [b"rtp"]
 
 
+def test_the_audio_of_a_revoked_phone_with_tls_alone_ends(gate: Bench, family: int) -> None:
+    phone = gate.hands["attacker"].udp(family, PHONE[family])
+    caller = Caller(gate, family, TLS)
+    caller.send(hello(FIRST))
+    assert len(taken(gate, family, TLS)) == 1
+    phone.send(b"before", SRV[family], RTP)
+    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
+    phone.send(b"after", SRV[family], RTP)
+    assert gate.arrived(family, "rtp") == [b"before"]
+
+
 def test_each_segment_of_a_phone_renews_its_right_to_rtp(gate: Bench, family: int) -> None:
     caller = Caller(gate, family, TLS)
     caller.send(hello(NAME))
