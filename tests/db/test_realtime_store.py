@@ -126,7 +126,7 @@ def test_a_row_that_is_there_already_is_not_inserted(store: Store) -> None:
 
 
 def test_a_change_is_written_whole_or_not_at_all(store: Store) -> None:
-    bad = Row("ddi_numbers", "trunk_1-1", ("a;b",))
+    bad = Row("ddi_numbers", "trunk_1-1", ("a;b", "ring", "open", "0"))
     with pytest.raises(Refused):
         store.write(Change(inserts=(*ROWS.rows, bad)), 1)
     assert (len(store.read()), store.fence()) == (0, 0)
