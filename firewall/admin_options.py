@@ -4,8 +4,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.admin_base import DeployingAdmin
 from ddiweb.deploy.templatetags.panel import ago
 from firewall.models import AddressException, AllowedService
@@ -26,7 +26,7 @@ class Ending(DeployingAdmin):
     def after_save(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """Say so if it has ended before it began."""
         super().after_save(request, obj, change=change)
-        if obj.expires_at and obj.expires_at <= timezone.now():
+        if obj.expires_at and obj.expires_at <= clock.now():
             messages.warning(request, f"{obj} has ended already: it is taken away within seconds.")
 
 

@@ -1,8 +1,8 @@
 """Services and exceptions end at their time: the row goes, its node's deployment is asked."""
 
 from django.db import transaction
-from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy.services import request_deployment
 from firewall.models import AddressException, AllowedService
 
@@ -11,7 +11,7 @@ def expire() -> int:
     """Delete what has run out, each with its node's deployment; returns how many."""
     count = 0
     for model in (AllowedService, AddressException):
-        ended = model._default_manager.filter(expires_at__lte=timezone.now())
+        ended = model._default_manager.filter(expires_at__lte=clock.now())
         for pk in ended.values_list("pk", flat=True):
             with transaction.atomic():
                 row = ended.select_for_update().filter(pk=pk).first()

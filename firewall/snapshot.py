@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from ddiweb import clock
 from ddiweb.deploy.models import Node
 from firewall.ban_models import Ban
 from firewall.models import AddressException, AllowedService, ManagementNetwork
@@ -46,13 +46,19 @@ def take(node: Node) -> Intent:
 
 def _lasting() -> Q:
     """Rows whose time has not run out."""
-    return Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+    return Q(expires_at__isnull=True) | Q(expires_at__gt=clock.now())
 
 
 def _services(node: Node) -> tuple[Service, ...]:
     rows = AllowedService.objects.filter(_lasting(), node=node)
     return tuple(
-        Service("tcp" if row.protocol == "tcp" else "udp", row.first, row.last, row.network)
+        Service(
+            "tcp" if row.protocol == "tcp" else "udp",
+            row.first,
+            row.last,
+            row.network,
+            ends=row.expires_at is not None,
+        )
         for row in rows
     )
 

@@ -47,7 +47,7 @@ def _removed(before: Intent, wanted: Intent, builtin: Management) -> Iterable[st
         if port not in builtin.ports and port not in wanted.management_ports:
             yield f"management port {port} is removed"
     for service in before.services:
-        if not any(_serves(other, service) for other in wanted.services):
+        if not service.ends and not any(_serves(other, service) for other in wanted.services):
             span = f"{service.first}" + f"-{service.last}" * (service.first != service.last)
             whom = f" for {service.network}" if service.network else ""
             yield f"service {service.protocol} {span}{whom} is removed"
@@ -63,6 +63,8 @@ def _moved(before: Intent, wanted: Intent) -> Iterable[str]:
 def _kept(before: Intent, wanted: Intent) -> Intent:
     """`wanted` with all ways in of `before`; new ones as well, if they can stand side by side."""
     old: dict[str, Any] = {name: getattr(before, name) for name in (*_PORTS, *_LISTS)}
+    # What was to end may end: kept on, it would stay open for as long as nobody confirms the rest.
+    old["services"] = tuple(one for one in before.services if not one.ends)
     both = {name: tuple(dict.fromkeys((*old[name], *getattr(wanted, name)))) for name in _LISTS}
     try:
         return replace(wanted, **old | both)

@@ -114,14 +114,20 @@ class Management:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Another service of the host: a port, or a range of them, open to all or to one network."""
+    """Another service of the host: a port, or a range of them, open to all or to one network.
+
+    `ends`: its time is set, so nobody counts on it as a way in, and its end needs no trial.
+    """
 
     protocol: Literal["tcp", "udp"]
     first: int
     last: int
     network: str = ""  # canonical CIDR; empty: all, of both families
+    ends: bool = False
 
     def __post_init__(self) -> None:
+        if type(self.ends) is not bool:
+            raise Invalid("service.ends", "is neither true nor false", "give one of them")
         if self.protocol not in {"tcp", "udp"}:
             raise Invalid("service.protocol", "is neither tcp nor udp", "give one of them")
         whole(self.first, "service.first", 1, 65_535)
@@ -284,7 +290,7 @@ def _token(raw: object) -> Token:
 
 
 def _service(raw: object) -> Service:
-    return Service(**record(raw, "service", ["protocol", "first", "last", "network"]))
+    return Service(**record(raw, "service", ["protocol", "first", "last", "network"], ["ends"]))
 
 
 def _named(where: str, build: Callable[[], Any]) -> Any:

@@ -36,7 +36,10 @@ def test_what_has_expired_is_left_out() -> None:
         AllowedService.objects.create(node=node, first=last, last=last, expires_at=until)
         AddressException.objects.create(node=node, cidr=f"192.0.2.{last}/32", expires_at=until)
     made = snapshot.take(node)
-    assert (made.services, made.exceptions) == ((Service("tcp", 2, 2),), ("192.0.2.2/32",))
+    assert (made.services, made.exceptions) == (
+        (Service("tcp", 2, 2, ends=True),),
+        ("192.0.2.2/32",),
+    )
 
 
 @pytest.mark.parametrize(

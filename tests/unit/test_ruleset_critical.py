@@ -42,6 +42,14 @@ def test_what_takes_a_way_in_is_tried(change: dict[str, Any], words: str) -> Non
     assert (now.sip_port, now.tls_port, now.rtp_first, now.rtp_last) == (5060, 5061, 10_000, 10_100)
 
 
+def test_a_service_whose_time_is_set_ends_without_a_trial() -> None:
+    visit = Service("tcp", 8000, 8000, ends=True)
+    before = replace(BEFORE, services=(VPN, visit))
+    assert split(before, BEFORE, BUILTIN).changes == ()
+    besides = split(before, replace(BEFORE, sip_port=5070), BUILTIN)
+    assert (len(besides.changes), besides.now.services) == (1, (VPN,))
+
+
 @pytest.mark.parametrize(
     "change",
     [
