@@ -1,6 +1,8 @@
 """One world and one agent a backend; each test starts from the plain intent."""
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,19 +10,25 @@ from lab.world import World
 from tests.kernel.bench import Bench
 
 
-@pytest.fixture(scope="session", params=["nft", "legacy"])
-def backend_bench(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bench]:
-    """A world of its own, for the rules of both backends in one would apply together."""
-    folder = tmp_path_factory.mktemp(request.param)
+@contextlib.contextmanager
+def bench_of(backend: str, folder: Path) -> Iterator[Bench]:
+    """A world of its own with its agent."""
     with World.start(folder / "world") as world:
-        bench = Bench(world, request.param, folder / "agent")
+        bench = Bench(world, backend, folder / "agent")
         try:
             bench.start_agent()
             yield bench
         finally:
             bench.end()
+
+
+@pytest.fixture(scope="session", params=["nft", "legacy"])
+def backend_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """One for each backend: the rules of both in one world would apply together."""
+    with bench_of(request.param, tmp_path_factory.mktemp(request.param)) as bench:
+        yield bench
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from lab.rivals import JAIL, Rivals
 from tests.kernel.bench import RTP, SIP, Bench
+from tests.kernel.conftest import bench_of
 from tests.kernel.rebuilds import RULESETS, rulesets
 from tests.scale import scaled
 
@@ -50,9 +51,18 @@ NETS = {
 TO = {4: "172.17.0.2", 6: "[fd00:17::2]"}
 
 
+@pytest.fixture(scope="module", params=["nft", "legacy"])
+def backend_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A world of this file's own: what the others load into it ends with it."""
+    with bench_of(request.param, tmp_path_factory.mktemp(request.param)) as bench:
+        yield bench
+
+
 @pytest.fixture(scope="module")
 def rivals(backend_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rivals]:
-    """All of them at work in `srv`; gone after this file."""
+    """All of them at work in `srv`."""
     bench = backend_bench
     folder = tmp_path_factory.mktemp("rivals")
     made = Rivals(bench.world.ns["srv"], folder, bench.backend)
@@ -77,19 +87,6 @@ def rivals(backend_bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> It
     bench.apply()
     yield made
     made.stop_fail2ban()
-    clear(bench)
-    bench.run("ipset", "destroy", check=False)
-
-
-def clear(bench: Bench) -> None:
-    """Empty all tables of the backend, and firewalld's own."""
-    for family in (4, 6):
-        for table in ("filter", "nat", "mangle", "raw", "security"):
-            text = f"*{table}\nCOMMIT\n"
-            bench.run(bench.tables(family, "restore"), text=text, check=False)
-        name = bench.tables(family).removesuffix("-save")
-        for chain in ("INPUT", "FORWARD", "OUTPUT"):
-            bench.run(name, "-P", chain, "ACCEPT")
 
 
 def foreign(bench: Bench, rivals: Rivals) -> str:
