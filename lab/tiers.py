@@ -70,7 +70,8 @@ def run_lane(tiers: Iterable[str]) -> list[Result]:
     """Run tiers one after the other, showing each as a whole when it has ended."""
     results = []
     for tier in tiers:
-        print(f"--- {tier} began", flush=True)
+        with _printing:
+            print(f"--- {tier} began", flush=True)
         result, output = run(tier)
         with _printing:
             print(f"\n--- {tier} ---\n{output}", flush=True)
