@@ -22,6 +22,7 @@ from ddiweb.deploy.services import User, request_deployment
 from ddiweb.redact import redacted
 from peers.choices import LIVE_TOKEN_STATES, TokenState
 from peers.models import Peer, Token
+from peers.tls_models import ProvisioningLink
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,8 @@ def compromised(peers: Sequence[Peer], user: User = None) -> list[Token]:
     nodes: set[int] = set()
     for peer in peers:
         _revoke(peer.tokens.filter(state__in=LIVE_TOKEN_STATES), "compromised")
+        # An unused link would hand the thief the token that replaces the stolen one.
+        peer.links.filter(used_at__isnull=True).delete()
         nodes.add(peer.node_id)
         try:
             issued.append(issue_token(peer, "replaces a compromised one"))
@@ -143,6 +146,8 @@ def revoke(tokens: Sequence[Token], user: User = None, reason: str = "revoked by
     """Revoke these tokens at once, without a replacement; returns how many were still live."""
     rows = Token.objects.filter(pk__in=[token.pk for token in tokens])
     nodes = sorted(set(rows.values_list("node_id", flat=True)))
+    peers = list(rows.values_list("peer", flat=True))
+    ProvisioningLink.objects.filter(peer__in=peers, used_at__isnull=True).delete()
     count = _revoke(rows.filter(state__in=LIVE_TOKEN_STATES), reason)
     for node_id in nodes if count else ():
         request_deployment(node_id, f"{_tokens(count)} revoked", user, urgent=True)

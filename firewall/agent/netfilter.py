@@ -19,7 +19,7 @@ from typing import Literal
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
 from firewall.ruleset.parse import Dump, SetDump, parse_headers, parse_save, parse_sets
-from firewall.ruleset.types import ID_MASK, redact
+from firewall.ruleset.types import FLOW_BIT, ID_MASK, MARK_MASK, redact
 
 Version = Literal[4, 6]
 _COMMAND = {4: "iptables", 6: "ip6tables"}
@@ -165,14 +165,20 @@ class Netfilter:
         return {flow.mark for flow in self.flows(version, bit, bit)}
 
     def cut_mark(self, version: Version, mark: int) -> None:
-        """Delete the connections of one token."""
-        self._conntrack_delete(version, ["--mark", f"{mark:#x}/{ID_MASK:#x}"])
+        """Delete the connections of one token.
+
+        A silent TCP connection would else outlive the list of revoked marks: its timeout is days.
+        Of TCP only what has a phone's bit, for the low numbers may be another program's marks.
+        """
+        self._conntrack_delete(version, ["-p", "udp", "--mark", f"{mark:#x}/{ID_MASK:#x}"])
+        proven = f"{FLOW_BIT | mark:#x}/{MARK_MASK:#x}"
+        self._conntrack_delete(version, ["-p", "tcp", "--mark", proven])
 
     def cut_address(self, version: Version, address: str) -> None:
         """Delete all UDP connections from and to an address."""
         address = str(ipaddress.ip_address(address))
-        self._conntrack_delete(version, ["-s", address])
-        self._conntrack_delete(version, ["-d", address])
+        self._conntrack_delete(version, ["-p", "udp", "-s", address])
+        self._conntrack_delete(version, ["-p", "udp", "-d", address])
 
     def list_flows(self, version: Version, match: list[str]) -> str:
         """The table of connections, as the tool prints it; the kernel filters by `match`."""
@@ -191,7 +197,7 @@ class Netfilter:
 
     def _conntrack_delete(self, version: Version, match: list[str]) -> None:
         if self.has_conntrack:
-            self._run("conntrack", ["-D", "-f", _ip(version), "-p", "udp", *match])
+            self._run("conntrack", ["-D", "-f", _ip(version), *match])
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[list[dict[str, str]]]:

@@ -86,7 +86,7 @@ class Stager:
 def probes(intent: Intent, management: Management) -> Iterator[Probe]:
     """What every ruleset must answer rightly."""
     yield from _managers(intent, management)
-    for net in intent.vendors[: _MOST["vendor"]]:
+    for net in [one for one in intent.vendors if _sendable(one)][: _MOST["vendor"]]:
         yield Probe(f"SIP from the vendor {net}", _sip(_first(net), intent.sip_port), "accept")
     listed = (*management.networks, *intent.management, *intent.vendors, *intent.exceptions)
     for version, candidates in _STRANGERS.items():
@@ -111,7 +111,8 @@ def probes(intent: Intent, management: Management) -> Iterator[Probe]:
 
 def _managers(intent: Intent, management: Management) -> Iterator[Probe]:
     """Each network by each port; of very many, as many as fit."""
-    nets = list(dict.fromkeys((*management.networks, *intent.management)))
+    every = dict.fromkeys((*management.networks, *intent.management))
+    nets = [net for net in every if _sendable(net)]
     ports = sorted({*management.ports, *intent.management_ports})
     pairs = [(net, port) for port in ports for net in nets]
     for net, port in pairs[: _MOST["management"]]:
@@ -133,6 +134,13 @@ def _same_but_tokens(before: Intent, wanted: Intent) -> bool:
         name: getattr(wanted, name) for name in ("generation", "tokens", "revoked", "bans")
     }
     return replace(before, **free) == wanted
+
+
+def _sendable(net: str) -> bool:
+    """Whether a packet from there can be sent into the scratch kernel, which is a host itself."""
+    address = ipaddress.ip_address(_first(net))
+    odd = address.is_loopback or address.is_multicast or address.is_unspecified
+    return not odd and str(address) not in _HOST.values() and int(address) >> 24 != 0
 
 
 def _first(net: str) -> str:

@@ -67,6 +67,13 @@ class TlsTarget:
         self._now = now
         self._served: str | None = None
 
+    def hurries(self, node: Node) -> bool:
+        """Nothing: a certificate is no matter of seconds."""
+        return False
+
+    def hurry(self, node: Node, fence: int) -> None:
+        """Nothing."""
+
     def render(self, node: Node) -> Desired:
         """Return the names that the newest generation needs."""
         if not names.enabled(node):

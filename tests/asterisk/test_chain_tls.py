@@ -79,7 +79,12 @@ def line(stack: Stack, ca: Path, request: pytest.FixtureRequest) -> Iterator[Lin
     """A phone of its own; ``request.param`` are further fields of the peer."""
     fields = {"transport": "tls", "strict_names": True} | getattr(request, "param", {})
     peer = stack.peer(f"Tls {request.node.name[-12:]}".replace("[", " ").replace("]", ""), **fields)
-    trunk = stack.rows("/trunks/")[0]["id"]
+    first = f"{FIRST}/32"
+    trunk = next(
+        row["id"]
+        for row in stack.rows("/trunks/")
+        if first in [network["cidr"] for network in row["networks"]]
+    )
     digits = f"+44207946{peer['id'] % 1000:04d}"
     number = stack.ask(
         "POST",

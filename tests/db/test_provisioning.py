@@ -63,6 +63,16 @@ def test_a_look_in_passing_does_not_use_it_up(peer: Peer) -> None:
     assert (looks, Client().get(at).status_code) == ([404, 404], 200)
 
 
+@pytest.mark.parametrize("how", ["compromised", "revoked"])
+def test_a_link_that_was_not_used_dies_with_the_stolen_token(peer: Peer, how: str) -> None:
+    secret, _ = links.make(peer, PhoneFormat.GENERIC)
+    if how == "compromised":
+        services.compromised([peer])
+    else:
+        services.revoke(list(peer.tokens.all()))
+    assert links.redeem(secret) is None
+
+
 def test_a_link_ends_after_a_quarter_of_an_hour(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

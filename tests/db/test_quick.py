@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ddiweb.deploy import pipeline, services
+from ddiweb.deploy import pipeline, registry, services
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from ddiweb.deploy.lock import lease
 from ddiweb.deploy.models import Node
@@ -182,3 +182,8 @@ def test_a_dry_run_takes_no_quick_lane() -> None:
     target = MemoryTarget(hasty=True)
     deployed(factories.node(dry_run=True), target)
     assert "hurry" not in target.calls
+
+
+def test_every_target_of_a_node_answers_the_quick_lane() -> None:
+    node = factories.node()
+    assert [target.hurries(node) for target in registry.targets()] == [False] * len(registry.PATHS)

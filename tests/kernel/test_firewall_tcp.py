@@ -163,6 +163,22 @@ def test_a_phone_with_tls_alone_may_send_rtp(gate: Bench, family: int) -> None:
     assert gate.arrived(family, "rtp") == [b"rtp"]
 
 
+def test_a_connection_that_was_silent_when_it_was_revoked_never_speaks_again(
+    gate: Bench, family: int
+) -> None:
+    """Its mark leaves the list of revoked ones at the next edit, its conntrack entry in days."""
+    calls = [Caller(gate, family, TLS), Caller(gate, family, SIP)]
+    for caller, data in zip(calls, (hello, register), strict=True):
+        caller.send(data(FIRST))
+    assert len(taken(gate, family, TLS)) == len(taken(gate, family, SIP)) == 1
+    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
+    gate.apply(**OPEN, tokens=(token(2),))
+    for caller in calls:
+        caller.send(b"more")
+    assert taken(gate, family, TLS) == {calls[0].port: b""}
+    assert taken(gate, family, SIP) == {calls[1].port: b""}
+
+
 def test_the_audio_of_a_revoked_phone_with_tls_alone_ends(gate: Bench, family: int) -> None:
     phone = gate.hands["attacker"].udp(family, PHONE[family])
     caller = Caller(gate, family, TLS)
