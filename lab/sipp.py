@@ -21,6 +21,7 @@ SCENARIOS = Path(__file__).resolve().parent / "scenarios"
 _BLOCK = re.compile(r"^-{10,} .*$", re.MULTILINE)
 _STATUS = re.compile(r"^SIP/2\.0 ([1-6][0-9]{2}) ", re.MULTILINE)
 _REQUEST = re.compile(r"^([A-Z]{3,12}) \S+ SIP/2\.0\r?$", re.MULTILINE)
+_CALL_ID = re.compile(r"^(?:Call-ID|i)[ \t]*:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
 _COUNTER = itertools.count(1)
 
 
@@ -33,8 +34,14 @@ class Trace:
 
     @property
     def statuses(self) -> tuple[int, ...]:
-        """Status codes received, provisional ones too."""
-        return tuple(int(found[1]) for text in self.received if (found := _STATUS.match(text)))
+        """Status codes received, provisional ones too.
+
+        Only of this run's own calls: an answer that nobody acknowledged is repeated for 32 s
+        (RFC 3261, 17.2.1), to a port that may be another run's by then.
+        """
+        mine = {_call_id(text) for text in self.sent}
+        answers = (text for text in self.received if _call_id(text) in mine)
+        return tuple(int(found[1]) for text in answers if (found := _STATUS.match(text)))
 
     @property
     def final(self) -> int:
@@ -45,6 +52,11 @@ class Trace:
         """Return the requests received with ``method``."""
         found = (text for text in self.received if _REQUEST.match(text))
         return tuple(text for text in found if text.startswith(f"{method} "))
+
+
+def _call_id(message: str) -> str:
+    found = _CALL_ID.search(message)
+    return found[1] if found else ""
 
 
 class Sipp:
