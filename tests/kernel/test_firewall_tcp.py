@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.bench import PHONE, RTP, SIP, SRV, TLS, VENDOR, Bench, register, token
+from tests.kernel.conftest import bench_of
 from tests.kernel.tcp import Caller, Tls, certificate, hello, served, taken
 
 pytestmark = pytest.mark.kernel
@@ -17,6 +18,15 @@ FIRST, SECOND = token(1).value, token(2).value
 DOMAIN = "sip.example.net"
 NAME = f"{FIRST}.{DOMAIN}"
 OPEN = {"tcp": True, "tls_port": TLS}
+
+
+@pytest.fixture(scope="module", params=["nft", "legacy"])
+def backend_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench]:
+    """A world of this file's own: nobody was ever connected there, and slot a is the live one."""
+    with bench_of(request.param, tmp_path_factory.mktemp(request.param)) as bench:
+        yield bench
 
 
 @pytest.fixture
