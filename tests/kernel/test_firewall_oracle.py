@@ -52,7 +52,7 @@ def test_oracle_and_kernel_agree_on_random_packets(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_the_rules_counters_tell_the_same_as_sockets(backend: str) -> None:
-    _duel(backend, 400, "--counters")
+    _duel(backend, 250, "--counters")
 
 
 def test_a_probe_tells_the_way_of_each_packet(bench: Bench, family: int) -> None:
