@@ -144,6 +144,10 @@ class Scratch:
         way = _way(before, after)
         ends = [rule.rpartition(" -j ")[2] for rule in way]
         counted = "ACCEPT" in ends if {"ACCEPT", "DROP"} & set(ends) else None
+        if packet.headless:
+            # The rules meet the first fragment alone, for it is not put together; that they let it
+            # through says nothing, as the host discards it behind them (RFC 8200, section 4.5).
+            counted = None
         return passed, counted, [redact(rule) for rule in way]
 
     def _put(self, packet: Packet, shuffle: random.Random | None) -> None:

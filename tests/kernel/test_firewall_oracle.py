@@ -13,6 +13,7 @@ from django.core.management import call_command
 
 from ddiweb.deploy.errors import Refused
 from firewall.ruleset.packet import Packet
+from firewall.ruleset.types import Service
 from tests import factories
 from tests.kernel.bench import PHONE, ROOT, RTP, SIP, SITE, SRV, STRANGER, Bench, register, token
 from tests.kernel.bench import intent as wanted
@@ -52,7 +53,7 @@ def test_oracle_and_kernel_agree_on_random_packets(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_the_rules_counters_tell_the_same_as_sockets(backend: str) -> None:
-    _duel(backend, 250, "--counters")
+    _duel(backend, 400, "--counters")
 
 
 def test_a_probe_tells_the_way_of_each_packet(bench: Bench, family: int) -> None:
@@ -62,6 +63,13 @@ def test_a_probe_tells_the_way_of_each_packet(bench: Bench, family: int) -> None
     assert [one["verdict"] for one in found["oracle"]] == ["drop", "accept", "accept"]
     assert found["kernel"][0]["path"][-1] == "DDIa-NEW -j DROP"
     assert found["oracle"][1]["path"][-1] == "token of mark 1"
+
+
+def test_a_piece_that_the_host_discards_behind_the_rules_is_dropped(bench: Bench) -> None:
+    """On nft the rule of a served port accepts the first fragment by its ports alone."""
+    split = _packet(6, b"x" * 40, 443, protocol="tcp", flags=("syn",), fragment=8)
+    found = bench.channel.probe([split], wanted(services=(Service("tcp", 443, 443),)))
+    assert (found["kernel"][0]["verdict"], found["oracle"][0]["verdict"]) == ("drop", "drop")
 
 
 def test_a_probe_shows_no_token(bench: Bench, family: int) -> None:
