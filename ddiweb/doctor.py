@@ -2,12 +2,14 @@
 
 import ctypes
 import importlib.metadata
+import os
 import re
 import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import redis
@@ -173,6 +175,16 @@ def asterisk() -> str:
         raise _Bad(str(error), "start Asterisk; compare DDIWEB_AMI_* with manager.conf") from error
 
 
+def records() -> str:
+    """Call records have a place, from which the watch may take them."""
+    folder = Path(settings.CALL_RECORDS).parent
+    if dry := _dry():
+        return dry
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise _Bad(f"{folder} is not there, or is shut", "docs/install.md, 6", "warn")
+    return f"collected from {folder}"
+
+
 def agent() -> str:
     """The firewall agent answers, and its rules are in force."""
     if dry := _dry():
@@ -255,7 +267,7 @@ def disk() -> str:
 
 CHECKS: tuple[Callable[[], str], ...] = (
     *(python, packages, secrets, disk, clock, database, migrations, broker),
-    *(node, worker, watch, realtime, asterisk, certificate, agent, tools, namespaces),
+    *(node, worker, watch, realtime, asterisk, records, certificate, agent, tools, namespaces),
 )
 
 

@@ -55,6 +55,7 @@ class PbxPlan:
             raise LabError(f"too long for Asterisk's control socket: {folders.run}")
         for name in ("etc", "state", "spool", "run", "log"):
             (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.spool.parent.mkdir(exist_ok=True, mode=0o700)
         write_static(
             StaticConfig(
                 node=self.node,
@@ -71,6 +72,11 @@ class PbxPlan:
     def tls(self) -> Path:
         """Where Asterisk reads its certificate and its transports for TLS."""
         return self.folder / "tls"
+
+    @property
+    def spool(self) -> Path:
+        """Where Asterisk writes call records (deploy/asterisk/cdr_custom.conf)."""
+        return self.folder / "log" / "cdr-custom" / "ddiweb.csv"
 
     @property
     def folders(self) -> Folders:

@@ -58,10 +58,13 @@ class Contact(models.Model):
 
 
 class Call(models.Model):
-    """One call record, as Asterisk closed it."""
+    """One call record, a leg of a call, as Asterisk closed it."""
 
     node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="calls")
     unique_id = models.CharField(max_length=64)
+    sequence = models.PositiveIntegerField(
+        default=0, help_text="With the unique id it names the record: a call may have several."
+    )
     started_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -76,7 +79,7 @@ class Call(models.Model):
     class Meta:
         ordering: ClassVar = ["-started_at"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["node", "unique_id", "peer"], name="call_once"),
+            models.UniqueConstraint(fields=["node", "unique_id", "sequence"], name="call_once"),
         ]
 
     def __str__(self) -> str:
@@ -102,3 +105,20 @@ class SecurityEvent(models.Model):
     def what(self) -> str:
         """The kind in words."""
         return self.kind.replace("_", " ")
+
+
+class SpoolMark(models.Model):
+    """How far a file of call records was read, written together with the records themselves."""
+
+    node = models.ForeignKey(Node, on_delete=models.CASCADE, related_name="spool_marks")
+    head = models.CharField(max_length=64, help_text="SHA-256 of the file's first line.")
+    offset = models.PositiveBigIntegerField(default=0)
+    read_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "head"], name="spool_mark_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.head[:8]} {self.offset}"

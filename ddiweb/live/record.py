@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from django.db import transaction
 from django.utils import timezone
 
 from ddiweb import clock
@@ -13,8 +12,9 @@ from ddiweb.live.models import Call, Contact, SecurityEvent
 from ddiweb.redact import TOKEN, redacted
 from peers import services
 from peers.models import Peer, Token
+from peers.realtime.cdr import CallRecord
 from peers.realtime.contacts import Contact as SeenContact
-from peers.realtime.events import CallRecord, Incident
+from peers.realtime.events import Incident
 
 _HOST = re.compile(r"\Asips?:(?:[^@]*@)?(\[[0-9a-fA-F:.]+\]|[^:;>]+)(?::([0-9]{1,5}))?")
 #: A contact is written again at least this often (seconds), so that "seen" stays true.
@@ -110,24 +110,27 @@ def _token(node: Node, seen: SeenContact, now: datetime) -> int:
 
 def call(node: Node, record: CallRecord) -> None:
     """Store one call record; the same record twice is one row."""
-    peer = _key(node, _keys(node), record.peer)
-    with transaction.atomic():
-        Call.objects.update_or_create(
-            node=node,
-            unique_id=plain(record.unique_id, 64),
-            peer=peer,
-            defaults={
-                "started_at": record.started_at or timezone.now(),
-                "answered_at": record.answered_at,
-                "ended_at": record.ended_at,
-                "caller": plain(record.caller, 80),
-                "number": plain(record.number, 32),
-                "trunk": plain(record.trunk, 40),
-                "disposition": plain(record.disposition, 20),
-                "seconds": record.seconds,
-                "billed_seconds": record.billed_seconds,
-            },
-        )
+    names = (record.destination, record.source)
+    peers = Peer.objects.filter(node=node, username__in=names).only("username")
+    keys = {peer.username: peer.key for peer in peers}
+    ends = [_key(node, keys, name) for name in names]
+    Call.objects.update_or_create(
+        node=node,
+        unique_id=plain(record.unique_id, 64),
+        sequence=record.sequence,
+        defaults={
+            "peer": next((end for end in ends if end.startswith("peer_")), ends[0]),
+            "started_at": record.started_at,
+            "answered_at": record.answered_at,
+            "ended_at": record.ended_at,
+            "caller": plain(record.caller, 80),
+            "number": plain(record.number, 32),
+            "trunk": plain(record.trunk, 40),
+            "disposition": plain(record.disposition, 20),
+            "seconds": record.seconds,
+            "billed_seconds": record.billed_seconds,
+        },
+    )
 
 
 def incident(node: Node, seen: Incident) -> None:

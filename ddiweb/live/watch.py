@@ -74,8 +74,6 @@ class Watch:
                 self._take(node, message)
 
     def _take(self, node: Node, message: Message) -> None:
-        if message.event == "Cdr":
-            record.call(node, events.call_record(message))
-        elif message.event in events.CONTACT_CHANGES or events.login(message):
+        if message.event in events.CONTACT_CHANGES or events.login(message):
             # A phone that refreshes its registration makes no ContactStatus, but a SuccessfulAuth.
             self.read_at = min(self.read_at, time.monotonic() + SETTLE)

@@ -12,8 +12,10 @@ import pytest
 from ddiweb.deploy.errors import Retryable
 from lab.pbx import Pbx
 from lab.phones import PjsuaPhone
+from lab.process import wait_until
 from lab.vendor import FIRST, SECOND, SERVER, Vendor
 from lab.world import World
+from peers.realtime.cdr import CallRecord, parse
 from peers.realtime.diff import Change, diff
 from peers.realtime.facts import (
     NodeFacts,
@@ -88,6 +90,17 @@ class Bench:
     def vendor(self, address: str = FIRST, namespace: str = "vendor") -> Vendor:
         """A vendor's host, or a stranger's in the namespace ``attacker``."""
         return Vendor(self.world.ns[namespace], self.folder / namespace, address)
+
+    def records(self, caller: str, seconds: float = 5.0) -> list[CallRecord]:
+        """The call records of ``caller``; waits for the first one."""
+
+        def found() -> list[CallRecord]:
+            spool = self.pbx.plan.spool
+            lines = spool.read_bytes().splitlines() if spool.exists() else []
+            return [one for one in map(parse, lines) if one.caller == caller]
+
+        wait_until(lambda: bool(found()), seconds, f"a record of {caller}")
+        return found()
 
     def dialplan(self) -> str:
         """What the dialplan executed so far (Asterisk's console)."""

@@ -9,8 +9,8 @@ from ddiweb.live.models import Call, Contact
 from peers import phones, services
 from peers.choices import TokenState
 from peers.models import Peer
+from peers.realtime.cdr import CallRecord
 from peers.realtime.contacts import Contact as Seen
-from peers.realtime.events import CallRecord
 from tests import factories
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -71,8 +71,8 @@ def test_a_users_agent_with_control_characters_is_stored_without_them(peer: Peer
 def test_a_call_names_the_peer_by_its_key_and_is_stored_once(peer: Peer) -> None:
     now = datetime.now(UTC)
     call = CallRecord(
-        "1.1", now, now, now, "+441632960555", "", "442079460123", "trunk_1", peer.username,
-        "ANSWERED", 3, 2,
+        "1.1", 0, now, now, now, "+441632960555", "442079460123", "trunk_1", "trunk_1",
+        peer.username, "ANSWERED", 3, 2,
     )  # fmt: skip
     record.call(peer.node, call)
     record.call(peer.node, call)

@@ -1,15 +1,10 @@
 """Messages of Asterisk to values; names, numbers and headers in them are hostile."""
 
-from datetime import UTC, datetime
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from peers.realtime.ami_message import Message
 from peers.realtime.contacts import contacts
 from peers.realtime.events import (
-    call_record,
     contact_change,
     endpoint_of,
     incident,
@@ -20,49 +15,6 @@ from peers.realtime.events import (
 
 def _message(**fields: str) -> Message:
     return Message(tuple(fields.items()))
-
-
-CDR = {
-    "Event": "Cdr",
-    "AccountCode": "trunk_1",
-    "Source": "+441632960111",
-    "Destination": "442079460123",
-    "CallerID": '"Ann, \\"A\\" <x>" <+441632960111>',
-    "Channel": "PJSIP/trunk_1-00000001",
-    "DestinationChannel": "PJSIP/ada-mobile-00000002",
-    "StartTime": "2026-11-24 01:00:00",
-    "AnswerTime": "2026-11-24 01:00:05",
-    "EndTime": "2026-11-24 01:01:05",
-    "Duration": "65",
-    "BillableSeconds": "60",
-    "Disposition": "ANSWERED",
-    "UniqueID": "1795478400.7",
-    "UserField": "442079460123",
-}
-
-
-def test_a_call_record_holds_number_trunk_and_phone() -> None:
-    record = call_record(_message(**CDR))
-    assert (record.number, record.trunk, record.peer) == ("442079460123", "trunk_1", "ada-mobile")
-    assert (record.seconds, record.billed_seconds) == (65, 60)
-
-
-def test_times_of_a_call_do_not_depend_on_asterisks_time_zone() -> None:
-    record = call_record(_message(**CDR))
-    assert record.started_at == datetime.fromtimestamp(1795478400, UTC)
-    assert record.answered_at == datetime.fromtimestamp(1795478405, UTC)
-    assert record.ended_at == datetime.fromtimestamp(1795478465, UTC)
-
-
-def test_an_unanswered_call_has_no_answer_time() -> None:
-    record = call_record(_message(**{**CDR, "AnswerTime": "", "DestinationChannel": ""}))
-    assert (record.answered_at, record.peer) == (None, "")
-
-
-@given(st.dictionaries(st.sampled_from(sorted(CDR)), st.text(max_size=40)))
-def test_no_text_in_a_call_record_breaks_the_reader(changes: dict[str, str]) -> None:
-    record = call_record(_message(**{**CDR, **changes}))
-    assert record.seconds >= 0
 
 
 def test_a_wrong_password_is_an_incident() -> None:

@@ -2,11 +2,13 @@
 
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from ddiweb.live.collector import Collector
 from ddiweb.live.guard import Guard
 from ddiweb.live.watch import Watch
 
@@ -21,10 +23,16 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        guard = threading.Thread(target=Guard(settings.NODE, stop).run, name="guard")
-        guard.start()
+        collector = Collector(settings.NODE, Path(settings.CALL_RECORDS), stop)
+        helpers = [
+            threading.Thread(target=Guard(settings.NODE, stop).run, name="guard"),
+            threading.Thread(target=collector.run, name="collector"),
+        ]
+        for helper in helpers:
+            helper.start()
         try:
             Watch(settings.NODE, stop).run()
         finally:
             stop.set()
-            guard.join()
+            for helper in helpers:
+                helper.join()
