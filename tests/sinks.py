@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import io
 import json
-import random
 import re
 import sys
 import time
@@ -16,120 +15,47 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ddiweb.deploy.errors import Refused
 from firewall.agent.log import log
 from firewall.ruleset.build import build as build_rules
 from firewall.ruleset.parse import parse_save, parse_sets
 from firewall.ruleset.text import ipset_text, restore_text
-from firewall.ruleset.types import Intent, Management, redact
+from firewall.ruleset.types import redact
 from peers.realtime import ami_message
 from peers.realtime.facts import NodeFacts, NumberFacts, PeerFacts, Snapshot, StepFacts, TrunkFacts
 from peers.realtime.render import render
 from peers.realtime.static import Folders, StaticConfig, render_static
+from tests.crowd import MANAGEMENT, Crowd
+from tests.hostile import Hostile
+from tests.meaning import meaning, typed
 
-PIECES = (
-    "\n", "\r", "\r\n", "\x00", "\t", "\x0b", "\x0c", "\x1b[2J", "\x85", "\u2028", "\u2029",
-    "\u202e", "\ufeff", "\ud800", "\udfff", "é", "ß", "\uff41", "\u0661", "\N{PILE OF POO}",
-    '"', "'", "`", "\\", "/", ";", "^3B", "^", ",", "&", "|", "=", "<", ">", "{", "}", "$",
-    "${SHELL(id)}", "$[1+1]", "%", "%0d%0a", "#", "!", "!!", "*", "?", "~", "(", ")",
-    " ", "  ", "-", "--", " -j ACCEPT",
-    "\n-A INPUT -j ACCEPT\n", "\nCOMMIT\n*filter\n", "\n:INPUT ACCEPT [0:0]\n", "-m", "/0", "/1",
-    "/33", "/129", ",0.0.0.0/0", "::", "0.0.0.0/0", "::/0", "::ffff:1.2.3.4/128", "010.", "0x7f",
-    "1e3", "\nadd ddi-vendor4 0.0.0.0/1\n", "\ndestroy\n", "\r\nAction: Originate\r\n\r\n",
-    "\r\nEvent: Cdr\r\n", ": ", "\n[general]\n", "]", "[", "=>", "\n#exec id\n", "@NAME@",
-    "'; DROP TABLE ps_auths; --", "' OR 1=1 --", "=cmd()", "+1", "@x", "null", "True", "a" * 300,
-)  # fmt: skip
-SITE = "ddi-kmtest23-"
-TOKEN = SITE + "abcdefghijklmnopqrstuvwxyz"
-MANAGEMENT = Management(("203.0.113.100/32", "2001:db8:113::100/128"), (22,))
-
-
-class Hostile:
-    """Values of one seed."""
-
-    def __init__(self, seed: int) -> None:
-        self.dice = random.Random(seed)
-
-    def text(self, good: str) -> str:
-        """`good` with hostile pieces cut into it, in place of it, or now and then as it is."""
-        dice = self.dice
-        for _ in range(dice.choice((0, 1, 1, 1, 1, 2, 3))):
-            piece = dice.choice(PIECES)
-            if dice.random() < 0.1:
-                piece = chr(dice.randrange(0x110000))
-            at = dice.choice((0, len(good), dice.randint(0, len(good))))
-            end = min(len(good), at + dice.choice((0, 0, 1, len(piece))))
-            good = piece if dice.random() < 0.1 else good[:at] + piece + good[end:]
-        return good
-
-    def any(self, good: Any) -> Any:
-        """A value of any kind where `good` is expected."""
-        if isinstance(good, str) and self.dice.random() < 0.9:
-            return self.text(good)
-        others = (None, True, -1, 0, 65_536, 1.5, float("inf"), 1 << 80, [], {}, b"x", good)
-        return self.dice.choice((*others, self.text(str(good))))
-
-
-Sink = Callable[[Hostile], None]  # raises Refused, or AssertionError where a value broke out
-
-
-def _intent(hostile: Hostile) -> Intent:
-    dice = hostile.dice
-    raw: dict[str, Any] = {
-        "generation": 1, "sip_port": 5060, "rtp_first": 10_000, "rtp_last": 10_100,
-        "management": ["198.51.100.0/24"], "management_ports": [8080],
-        "vendors": ["203.0.113.20/32", "2001:db8:113::20/128"], "bans": ["192.0.2.0/24"],
-        "site_prefix": SITE, "tokens": [{"mark": 1, "value": TOKEN}], "revoked": [9],
-    }  # fmt: skip
-    raw = Intent(**{**raw, **_tuples(raw), "tokens": ()}).to_json() | raw
-    name = dice.choice(list(raw))
-    value = raw[name]
-    if name == "tokens":
-        part = dice.choice(("mark", "value"))
-        raw[name] = [{**value[0], part: hostile.any(value[0][part])}]
-    elif isinstance(value, list) and dice.random() < 0.9:
-        raw[name] = [hostile.any(value[0] if value else "203.0.113.0/24")]
-    else:
-        raw[name] = hostile.any(value)
-    return Intent.from_json(raw)
-
-
-def _tuples(raw: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
-
-
+BATCHES = (50, 250, 1000)  # values in one intent
+Sink = Callable[[Hostile, int], Counter[str]]  # AssertionError where a value broke out
+_FAMILIES: tuple[Literal[4, 6], ...] = (4, 6)
 _LINE = re.compile(r"\A(\*filter|COMMIT|:DDI\S+ - \[0:0\]|-A DDI[!-~ ]+|-I INPUT 1 -j DDI-IN)\Z")
 
 
-def restore(hostile: Hostile) -> None:
-    """iptables-restore text: the chains and rules that were built, and nothing beside them."""
-    wanted = _intent(hostile)
-    version: Any = hostile.dice.choice((4, 6))
-    family = build_rules(wanted, MANAGEMENT, version)
-    text = restore_text(family)
-    lines = text.split("\n")[:-1]
-    assert all(map(_LINE.match, lines)), text
-    count = sum(1 + len(chain.rules) for chain in family.chains)
-    assert len(lines) == count + 3, text
-    found = parse_save(text).own
-    assert found == {chain.name: list(chain.lines) for chain in family.chains}, text
-
-
-def sets(hostile: Hostile) -> None:
-    """ipset text: the sets that were built with their members."""
-    wanted = _intent(hostile)
-    version: Any = hostile.dice.choice((4, 6))
-    family = build_rules(wanted, MANAGEMENT, version)
-    text = ipset_text(family)
-    found = parse_sets(text.replace(" -exist ", " "))
-    assert found.keys() == {one.name for one in family.sets}, text
-    members = sum(len(set(one.members or ())) for one in family.sets)
-    lines = text.splitlines()
-    assert text.isascii(), text
-    assert len(lines) == len(family.sets) + members, text
-    assert all(line.split()[0] in {"create", "add"} for line in lines), text
+def restore(hostile: Hostile, count: int) -> Counter[str]:
+    """iptables-restore and ipset text of both families: the values, each in its place, no more."""
+    crowd = Crowd(hostile).fill(count)
+    wanted = crowd.intent
+    for version in _FAMILIES:
+        family = build_rules(wanted, MANAGEMENT, version, hostile.dice.choice("ab"))
+        text, sets = restore_text(family), ipset_text(family)
+        lines = text.split("\n")[:-1]
+        assert all(map(_LINE.match, lines)), text
+        assert len(lines) == sum(1 + len(chain.rules) for chain in family.chains) + 3, text
+        dump = parse_save(text.replace("-I INPUT 1 ", "-A INPUT "))
+        assert typed(dump) == {chain.name: list(chain.rules) for chain in family.chains}, text
+        members = sum(len(one.members or ()) for one in family.sets)
+        assert sets.isascii(), sets
+        assert len(sets.splitlines()) == len(family.sets) + members, sets
+        held = parse_sets(sets.replace(" -exist ", " "))
+        assert held.keys() == {one.name for one in family.sets}, sets
+        assert meaning(dump, held) == crowd.meaning(version), text
+    return crowd.tally
 
 
 def _snapshot(hostile: Hostile) -> Snapshot:
@@ -244,7 +170,26 @@ def logged(hostile: Hostile) -> None:
         assert said["error"] == json.loads(redact(json.dumps(value))), text
 
 
-SINKS: dict[str, Sink] = {one.__name__: one for one in (restore, sets, rows, ami, static, logged)}
+def _each(sink: Callable[[Hostile], None]) -> Sink:
+    """A sink of values that come one at a time; it raises Refused for one that it does not take."""
+
+    def pour_each(hostile: Hostile, count: int) -> Counter[str]:
+        tally = Counter[str]()
+        for _ in range(count):
+            try:
+                sink(hostile)
+                tally["taken"] += 1
+            except Refused as error:
+                assert str(error).strip(), "a refusal without a word"
+                assert "\n" not in str(error), str(error)
+                tally["refused"] += 1
+        return tally
+
+    return pour_each
+
+
+SINKS: dict[str, Sink] = {"restore": restore}
+SINKS |= {one.__name__: _each(one) for one in (rows, ami, static, logged)}
 
 
 def pour(name: str, count: int, seed: int = 1) -> Counter[str]:
@@ -252,15 +197,9 @@ def pour(name: str, count: int, seed: int = 1) -> Counter[str]:
 
     Raises AssertionError at the first that broke out, or that was refused without a name.
     """
-    hostile, sink, tally = Hostile(seed), SINKS[name], Counter[str]()
-    for _ in range(count):
-        try:
-            sink(hostile)
-            tally["taken"] += 1
-        except Refused as error:
-            assert str(error).strip(), "a refusal without a word"
-            assert "\n" not in str(error), str(error)
-            tally["refused"] += 1
+    hostile, tally = Hostile(seed), Counter[str]()
+    while (left := count - tally.total()) > 0:
+        tally += SINKS[name](hostile, min(left, hostile.dice.choice(BATCHES)))
     return tally
 
 

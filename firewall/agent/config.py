@@ -50,7 +50,7 @@ class Config:
         for name in raw.keys() ^ known:
             if name not in optional:
                 raise Invalid(name, "is unknown or missing", "see deploy/systemd/ddiweb-agent.json")
-        if raw["backend"] not in {"nft", "legacy"}:
+        if raw["backend"] not in ("nft", "legacy"):
             raise Invalid("backend", "is neither nft nor legacy", "name one of them")
         uids, tools = raw["allowed_uids"], raw.get("tools", {})
         if not isinstance(uids, list) or not all(type(uid) is int for uid in uids):

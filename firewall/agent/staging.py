@@ -7,8 +7,8 @@ alone and `reason` says so.
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from ddiweb.deploy.errors import Refused
 from firewall.agent.config import Config
@@ -130,17 +130,17 @@ def _judge(tried: Iterable[Probe], said: Iterable[str], who: str) -> None:
 
 
 def _same_but_tokens(before: Intent, wanted: Intent) -> bool:
-    free: dict[str, Any] = {
-        name: getattr(wanted, name) for name in ("generation", "tokens", "revoked", "bans")
-    }
-    return replace(before, **free) == wanted
+    free = {"generation", "tokens", "revoked", "bans"}
+    names = [field.name for field in fields(Intent) if field.name not in free]
+    return all(getattr(before, name) == getattr(wanted, name) for name in names)
 
 
 def _sendable(net: str) -> bool:
     """Whether a packet from there can be sent into the scratch kernel, which is a host itself."""
     address = ipaddress.ip_address(_first(net))
     odd = address.is_loopback or address.is_multicast or address.is_unspecified
-    return not odd and str(address) not in _HOST.values() and int(address) >> 24 != 0
+    odd |= str(address) in {*_HOST.values(), "255.255.255.255"}
+    return not odd and int(address) >> 24 != 0
 
 
 def _first(net: str) -> str:

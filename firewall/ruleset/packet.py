@@ -56,7 +56,7 @@ class Packet:
             raise Invalid("packet.family", "is neither 4 nor 6", "give one of them")
         if self.protocol not in PROTOCOLS:
             raise Invalid("packet.protocol", "is unknown", f"give one of {', '.join(PROTOCOLS)}")
-        if self.way not in {"in", "out"}:
+        if self.way not in ("in", "out"):
             raise Invalid("packet.way", "is neither in nor out", "give one of them")
         self._check_address("source")
         self._check_address("destination")

@@ -128,7 +128,7 @@ class Service:
     def __post_init__(self) -> None:
         if type(self.ends) is not bool:
             raise Invalid("service.ends", "is neither true nor false", "give one of them")
-        if self.protocol not in {"tcp", "udp"}:
+        if self.protocol not in ("tcp", "udp"):  # a tuple: a set would hash what came
             raise Invalid("service.protocol", "is neither tcp nor udp", "give one of them")
         whole(self.first, "service.first", 1, 65_535)
         whole(self.last, "service.last", self.first, 65_535)

@@ -95,9 +95,17 @@ def test_thousands_of_networks_make_no_thousands_of_probes() -> None:
     Stager(CONFIG, Kernel()).check(None, many, "198.51.100.9")
 
 
-@pytest.mark.parametrize("net", ["127.0.0.1/32", "224.0.0.0/8", "198.18.0.0/15"])
+@pytest.mark.parametrize(
+    "net", ["127.0.0.1/32", "224.0.0.0/8", "198.18.0.0/15", "255.255.255.255/32"]
+)
 def test_a_network_from_which_nothing_can_be_sent_is_no_reason_to_refuse(net: str) -> None:
     management = Management((net, "192.0.2.1/32"), (22,))
     names = [probe.name for probe in probes(PLAIN, management)]
     assert any("192.0.2.1/32" in name for name in names)
     assert not any(net in name for name in names)
+
+
+def test_another_site_prefix_is_no_reason_to_refuse() -> None:
+    site = "ddi-other234-"
+    moved = dataclasses.replace(PLAIN, site_prefix=site, tokens=(Token(1, site + "a" * 26),))
+    Stager(CONFIG, Kernel()).check(PLAIN, moved, None)

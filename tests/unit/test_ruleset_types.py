@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ddiweb.deploy.errors import Refused
-from firewall.ruleset.types import Intent, Invalid, Management, Token, redact
+from firewall.ruleset.types import Intent, Invalid, Management, Service, Token, redact
 
 pytestmark = pytest.mark.unit
 SITE = "ddi-abcdefgh-"
@@ -193,3 +193,8 @@ def test_management_without_a_network_or_a_port_is_refused(
 
 def test_redaction_keeps_the_site_prefix_and_four_characters() -> None:
     assert redact(f"a {VALUE} b") == "a ddi-abcdefgh-abcd\u2026 b"
+
+
+def test_a_protocol_that_is_no_text_is_refused_by_name() -> None:
+    with pytest.raises(Invalid, match=r"service\.protocol"):
+        Service({}, 1, 1)  # type: ignore[arg-type]
