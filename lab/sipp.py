@@ -39,8 +39,8 @@ class Trace:
         Only of this run's own calls: an answer that nobody acknowledged is repeated for 32 s
         (RFC 3261, 17.2.1), to a port that may be another run's by then.
         """
-        mine = {_call_id(text) for text in self.sent}
-        answers = (text for text in self.received if _call_id(text) in mine)
+        mine = {call_id(text) for text in self.sent}
+        answers = (text for text in self.received if call_id(text) in mine)
         return tuple(int(found[1]) for text in answers if (found := _STATUS.match(text)))
 
     @property
@@ -54,7 +54,8 @@ class Trace:
         return tuple(text for text in found if text.startswith(f"{method} "))
 
 
-def _call_id(message: str) -> str:
+def call_id(message: str) -> str:
+    """Return the Call-ID of a message, empty if it has none."""
     found = _CALL_ID.search(message)
     return found[1] if found else ""
 

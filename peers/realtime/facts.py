@@ -13,6 +13,7 @@ from ddiweb.redact import redacted
 from peers.realtime import text
 from peers.realtime.callers import CallerFacts
 from peers.realtime.hours import ScheduleFacts
+from peers.realtime.outgoing import OutgoingFacts
 from peers.realtime.text import between, display_text, matches, refuse, row_text
 
 KEY = re.compile(r"\A[a-z0-9_]{1,40}\Z")
@@ -237,6 +238,7 @@ class Snapshot:
     numbers: tuple[NumberFacts, ...] = ()
     schedules: tuple[ScheduleFacts, ...] = ()
     callers: tuple[CallerFacts, ...] = ()
+    outgoing: OutgoingFacts = field(default_factory=OutgoingFacts)
 
     def __post_init__(self) -> None:
         _unique("callers", (f"{one.number}-{one.prefix}" for one in self.callers))

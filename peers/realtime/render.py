@@ -8,7 +8,7 @@ import functools
 import hashlib
 from collections.abc import Iterator
 
-from peers.realtime import callers, hours, schema, text
+from peers.realtime import callers, hours, outgoing, schema, text
 from peers.realtime.facts import (
     AccountFacts,
     NumberFacts,
@@ -55,6 +55,7 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
                 raise refuse(where, "names an unknown schedule", "choose another")
         yield from _number(number, known, callers.longest(_number_key(number), snapshot.callers))
     yield from callers.rows(snapshot.callers)
+    yield from outgoing.rows(snapshot.outgoing, trunks)
 
 
 def _trunk(trunk: TrunkFacts) -> Iterator[Row]:

@@ -143,10 +143,31 @@ TIMES = Table(
         Column("last"),
     ),
 )
+_CAPS = (Column("calls", "0"), Column("minute", "0"), Column("seconds", "0"), Column("money", "0"))
+OUTGOING = Table("ddi_outgoing", (Column("policy"), Column("number")))
+POLICIES = Table(
+    "ddi_policies",
+    (
+        Column("trunks"),
+        Column("emergency"),
+        Column("country"),
+        Column("international", "00"),
+        Column("national", "0"),
+        Column("bare", "no"),
+        Column("longest", "0"),
+        Column("limit", "3600"),
+        *_CAPS,
+    ),
+)
+DESTINATIONS = Table("ddi_destinations", (Column("verdict", "deny"),))
+# Its ids are all; a table of one column would be none to Asterisk's functions.
+EMERGENCY = Table("ddi_emergency", (Column("kind", "emergency"),))
+TOLLS = Table("ddi_tolls", (Column("channels", "0"), Column("longest", "0"), *_CAPS))
+RATES = Table("ddi_rates", (Column("rate", "0"), Column("setup", "0"), Column("increment", "60")))
 
 TABLES = (
     ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS, SCHEDULES, TIMES,
-    CALLERS,
+    CALLERS, OUTGOING, POLICIES, DESTINATIONS, EMERGENCY, TOLLS, RATES,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 #: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.
