@@ -6,8 +6,8 @@ import socket
 
 from django.conf import settings
 
-from ddiweb.env import secret
 from peers.realtime.ami import AmiClient
+from peers.realtime.ami_settings import ami_client as plain_client
 
 
 def sandbox_runs() -> bool:
@@ -28,7 +28,4 @@ def ami_client() -> AmiClient:
 
         world = World.attach(settings.VAR_DIR / "sandbox" / "world")
         connect = functools.partial(reach.connect, world.ns["srv"])
-    return AmiClient(
-        settings.AMI_HOST, settings.AMI_PORT, settings.AMI_USERNAME,
-        secret("DDIWEB_AMI_SECRET"), connect=connect,
-    )  # fmt: skip
+    return plain_client(connect=connect)

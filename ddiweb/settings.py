@@ -31,6 +31,8 @@ CALL_RECORDS = env.str("DDIWEB_CALL_RECORDS", "/var/log/asterisk/cdr-custom/ddiw
 AMI_HOST = env.str("DDIWEB_AMI_HOST", "127.0.0.1")
 AMI_PORT = env.int("DDIWEB_AMI_PORT", 5038)
 AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")
+#: A file of authorities: AMI speaks TLS, and the other end must prove that it is AMI_HOST.
+AMI_CA = env.str("DDIWEB_AMI_CA", "")
 
 # The pipeline's clocks, in seconds (docs/states.md).
 DEPLOY_QUIET = env.float("DDIWEB_DEPLOY_QUIET", 1.0)

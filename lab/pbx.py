@@ -25,7 +25,7 @@ from lab.supervise import Service
 from lab.tools import asterisk_paths, tool
 from peers.realtime.ami import AmiClient
 from peers.realtime.facts import NodeFacts
-from peers.realtime.static import Folders, StaticConfig, write_static
+from peers.realtime.static import AmiTls, Folders, StaticConfig, write_static
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
@@ -47,6 +47,7 @@ class PbxPlan:
     ns: Namespace | None = None
     ami_user: str = "ddiweb"
     ami_port: int = 5038
+    ami_tls: AmiTls | None = None
 
     def prepare(self) -> None:
         """Make the folders and write the configuration; harmless when repeated."""
@@ -65,6 +66,7 @@ class PbxPlan:
                 tls=self.tls,
                 ami_user=self.ami_user,
                 ami_port=self.ami_port,
+                ami_tls=self.ami_tls,
             )
         )
 

@@ -30,6 +30,8 @@ router.register("allowed-services", firewall.AllowedServiceViewSet, "allowed-ser
 router.register("address-exceptions", firewall.AddressExceptionViewSet, "address-exceptions")
 router.register("bans", bans.BanViewSet, "bans")
 router.register("contacts", live.ContactViewSet, "contacts")
+router.register("channels", live.ChannelViewSet, "channels")
+router.register("trunk-states", live.TrunkStateViewSet, "trunk-states")
 router.register("calls", live.CallViewSet, "calls")
 router.register("security-events", live.SecurityEventViewSet, "security-events")
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from ddiweb.admin_base import ReadOnlyAdmin
 from ddiweb.deploy.templatetags.panel import ago, clock, moment, pill
-from ddiweb.live.models import Call, Contact, SecurityEvent
+from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from ddiweb.live.names import label_column
 from firewall.ban_admin import ban_link
 
@@ -36,7 +36,10 @@ class ContactAdmin(SeenAdmin):
     """Where phones and vendors are reached now."""
 
     key_column = "endpoint"
-    list_display = ("who", "address", "standing", "round_trip", "user_agent", "last", "node")
+    list_display = (
+        *("who", "address", "transport", "standing", "round_trip"),
+        *("token", "user_agent", "last", "node"),
+    )
     list_filter = ("status", "node")
     search_fields = ("endpoint", "address", "user_agent")
 
@@ -94,6 +97,65 @@ class CallAdmin(SeenAdmin):
     def length(self, call: Call) -> str:
         """Minutes and seconds after the answer."""
         return clock(call.billed_seconds)
+
+
+@admin.register(Channel)
+class ChannelAdmin(SeenAdmin):
+    """Calls that are up now, a line a leg."""
+
+    key_column = "endpoint"
+    list_display = ("who", "caller", "number", "standing", "since", "node")
+    list_filter = ("node", "talking")
+    search_fields = ("caller", "number", "endpoint")
+
+    @admin.display(description="phone or trunk", ordering="endpoint")
+    def who(self, channel: Channel) -> str:
+        """The peer's or trunk's own name."""
+        return str(getattr(channel, "label", channel.endpoint))
+
+    @admin.display(description="state", ordering="state")
+    def standing(self, channel: Channel) -> str:
+        """Whether the two talk."""
+        word = "talking" if channel.talking else channel.state.lower() or "unknown"
+        return pill("good" if channel.talking else "quiet", word)
+
+    @admin.display(description="since", ordering="started_at")
+    def since(self, channel: Channel) -> str:
+        """How long ago it began."""
+        return ago(channel.started_at)
+
+
+@admin.register(TrunkState)
+class TrunkStateAdmin(SeenAdmin):
+    """How vendors' trunks stand now."""
+
+    key_column = "endpoint"
+    list_display = ("who", "standing", "registration", "round_trip", "since", "node")
+    list_filter = ("node", "registration", "answers")
+
+    @admin.display(description="trunk", ordering="endpoint")
+    def who(self, state: TrunkState) -> str:
+        """The trunk's own name."""
+        return str(getattr(state, "label", state.endpoint))
+
+    @admin.display(description="state")
+    def standing(self, state: TrunkState) -> str:
+        """Up, or down and why."""
+        if state.down:
+            return pill("bad", f"down: {state.cause}")
+        known = state.answers or state.registration == "registered"
+        return pill("good", "up") if known else pill("quiet", "not watched")
+
+    @admin.display(description="round trip", ordering="round_trip_us")
+    def round_trip(self, state: TrunkState) -> str:
+        """Milliseconds there and back."""
+        micro = state.round_trip_us
+        return "" if micro is None else f"{micro / 1000:.0f} ms"
+
+    @admin.display(description="since", ordering="changed_at")
+    def since(self, state: TrunkState) -> str:
+        """Since when it stands so."""
+        return ago(state.changed_at)
 
 
 @admin.register(SecurityEvent)

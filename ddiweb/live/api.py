@@ -16,7 +16,7 @@ from ddiweb.api.permissions import Needs
 from ddiweb.api.serializers import DeploymentLink
 from ddiweb.api.views import Base, ReadOnly
 from ddiweb.deploy.models import Deployment, Node
-from ddiweb.live.models import Call, Contact, Heartbeat, SecurityEvent
+from ddiweb.live.models import Call, Channel, Contact, Heartbeat, SecurityEvent, TrunkState
 
 
 class OnNode(serializers.ModelSerializer[Any]):
@@ -41,6 +41,25 @@ class CallSerializer(OnNode):
 
     class Meta:
         model = Call
+        exclude = ()
+
+
+class ChannelSerializer(OnNode):
+    """One leg of a call that is up. ``caller`` and ``number`` were written by strangers."""
+
+    class Meta:
+        model = Channel
+        exclude = ()
+
+
+class TrunkStateSerializer(OnNode):
+    """How a vendor's trunk stands; ``cause`` says why it is down."""
+
+    down = serializers.BooleanField(read_only=True)
+    cause = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = TrunkState
         exclude = ()
 
 
@@ -72,6 +91,22 @@ class CallFilter(NodeFilter):
         fields = ("node", "number", "trunk", "peer", "disposition", "started_at")
 
 
+class ChannelFilter(NodeFilter):
+    """By node, party and call."""
+
+    class Meta:
+        model = Channel
+        fields = ("node", "endpoint", "call_id", "talking")
+
+
+class TrunkStateFilter(NodeFilter):
+    """By node and trunk."""
+
+    class Meta:
+        model = TrunkState
+        fields = ("node", "endpoint", "registration", "answers")
+
+
 class SecurityEventFilter(NodeFilter):
     """By node, kind, address and time."""
 
@@ -98,6 +133,24 @@ class CallViewSet(ReadOnly):
     serializer_class = CallSerializer
     filterset_class = CallFilter
     ordering_fields = ("id", "started_at", "seconds")
+
+
+class ChannelViewSet(ReadOnly):
+    """Legs of calls that are up now."""
+
+    queryset = Channel.objects.select_related("node")
+    serializer_class = ChannelSerializer
+    filterset_class = ChannelFilter
+    ordering_fields = ("id", "started_at")
+
+
+class TrunkStateViewSet(ReadOnly):
+    """Vendors' trunks, as the watch last saw them."""
+
+    queryset = TrunkState.objects.select_related("node")
+    serializer_class = TrunkStateSerializer
+    filterset_class = TrunkStateFilter
+    ordering_fields = ("id", "endpoint", "changed_at")
 
 
 class SecurityEventViewSet(ReadOnly):

@@ -12,7 +12,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import State
 from ddiweb.live import heartbeat
 from ddiweb.live.heartbeat import Pulse
-from ddiweb.live.models import Call, Contact, SecurityEvent
+from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from ddiweb.live.names import labels
 from firewall.ban_models import Ban
 from peers.choices import TokenState
@@ -76,6 +76,14 @@ class Rotation:
 
 
 @dataclass(frozen=True)
+class DownTrunk:
+    """A vendor from whom no call is to be expected."""
+
+    name: str
+    state: TrunkState
+
+
+@dataclass(frozen=True)
 class FirstSteps:
     """What a new panel still lacks, in the order in which it is made."""
 
@@ -108,6 +116,8 @@ class Board:
     rotations: Sequence[Rotation]
     leaks: Sequence[TokenLeak]
     bans: int
+    channels: int
+    trunks_down: Sequence[DownTrunk]
     may_ban: bool
     at: datetime
 
@@ -121,7 +131,7 @@ class Board:
         """Whether nothing needs anybody."""
         silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
         certificates = any(card.certificate_trouble for card in self.nodes)
-        waits = self.troubled or self.rotations or self.leaks
+        waits = self.troubled or self.rotations or self.leaks or self.trunks_down
         return not (waits or silent or certificates)
 
 
@@ -155,6 +165,8 @@ def read(user: User) -> Board:
         events_in_day=events.filter(at__gte=day_ago).count(),
         leaks=_leaks() if _may(user, "peers.view_token") else [],
         bans=Ban.objects.active().count() if _may(user, "firewall.view_ban") else 0,
+        channels=_calls_up() if _may(user, "live.view_channel") else 0,
+        trunks_down=_down() if _may(user, "live.view_trunkstate") else [],
         may_ban=_may(user, "firewall.add_ban"),
         rotations=_rotations() if _may(user, "peers.view_token") else [],
         at=now,
@@ -221,6 +233,18 @@ def _rotations() -> list[Rotation]:
         if newest is not None and newest.state == TokenState.ISSUED:
             found[peer.pk] = Rotation(peer, token.grace_until)
     return list(found.values())[:SHOWN]
+
+
+def _calls_up() -> int:
+    """Calls that are up now, however many legs each has."""
+    return Channel.objects.values("node", "call_id").distinct().count()
+
+
+def _down() -> list[DownTrunk]:
+    """Trunks that are down, the latest first."""
+    rows = [row for row in TrunkState.objects.order_by("-changed_at") if row.down][:SHOWN]
+    names = labels(row.endpoint for row in rows)
+    return [DownTrunk(names[row.endpoint], row) for row in rows]
 
 
 def _leaks() -> Sequence[TokenLeak]:

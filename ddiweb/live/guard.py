@@ -12,7 +12,7 @@ from ddiweb.deploy.models import Node
 from firewall.sentry import Sentry
 from peers.realtime import events
 from peers.realtime.ami import AmiClient
-from peers.realtime.target import ami_client
+from peers.realtime.ami_settings import ami_client
 
 log = logging.getLogger(__name__)
 

@@ -39,6 +39,10 @@ class Contact(models.Model):
     )
     uri = models.CharField(max_length=512)
     address = models.CharField(max_length=64, blank=True)
+    transport = models.CharField(max_length=4, blank=True, help_text="udp, tcp or tls.")
+    token = models.CharField(
+        max_length=40, blank=True, help_text="Beginning of the token that it shows, if any."
+    )
     user_agent = models.CharField(max_length=255, blank=True, help_text="Tokens are redacted.")
     status = models.CharField(max_length=20, blank=True)
     round_trip_us = models.PositiveIntegerField(null=True)
@@ -122,3 +126,18 @@ class SpoolMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.head[:8]} {self.offset}"
+
+
+# Models live in files of one idea; Django finds them here.
+from ddiweb.live.state_models import Channel, TrunkState  # noqa: E402
+
+__all__ = [
+    "Call",
+    "Channel",
+    "ClockReading",
+    "Contact",
+    "Heartbeat",
+    "SecurityEvent",
+    "SpoolMark",
+    "TrunkState",
+]

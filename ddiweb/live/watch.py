@@ -8,25 +8,38 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.db import OperationalError, close_old_connections
 
 from ddiweb import clock
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
-from ddiweb.live import heartbeat, record
-from peers.realtime import events
-from peers.realtime.actions import list_contacts
+from ddiweb.live import heartbeat, readings
+from peers.realtime import channels, events
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_message import Message
-from peers.realtime.target import ami_client
+from peers.realtime.ami_settings import ami_client
 
 log = logging.getLogger(__name__)
 
-RESYNC = 5.0  # seconds between two readings of all contacts
 SETTLE = 0.15  # seconds after an event, so that a burst of registrations is one reading
 PING = 10.0
 LONGEST_WAIT = 10.0
+
+
+@dataclass
+class Reading:
+    """A list of Asterisk's that is read every so many seconds, and after events about it."""
+
+    read: Callable[[Node, AmiClient], None]
+    every: float
+    at: float = 0.0
+
+    def hasten(self) -> None:
+        """Read it as soon as a burst of events is over."""
+        self.at = min(self.at, time.monotonic() + SETTLE)
 
 
 class Watch:
@@ -35,8 +48,15 @@ class Watch:
     def __init__(self, slug: str, stop: threading.Event) -> None:
         self.slug = slug
         self.stop = stop
-        self.read_at = 0.0
-        self.ping_at = 0.0
+        self.contacts = Reading(readings.contacts, 5.0)
+        self.channels = Reading(readings.channels, 5.0)
+        self.trunks = Reading(readings.trunks, 30.0)
+        self.registrations = Reading(readings.registrations, float("inf"))
+
+    @property
+    def all(self) -> tuple[Reading, ...]:
+        """All lists; what is short comes first."""
+        return self.channels, self.registrations, self.trunks, self.contacts
 
     def run(self) -> None:
         """Connect, watch, and connect again; waits longer after each failure, at most 10 s."""
@@ -45,8 +65,7 @@ class Watch:
             began = time.monotonic()
             try:
                 with ami_client(events=True) as client:
-                    node = Node.objects.get(slug=self.slug)
-                    self._hold(client, node)
+                    self._hold(client, Node.objects.get(slug=self.slug))
             except (DeployError, OperationalError, Node.DoesNotExist) as error:
                 log.warning("watch of %s: %s", self.slug, error)
             close_old_connections()
@@ -57,23 +76,45 @@ class Watch:
             wait = min(wait * 2, LONGEST_WAIT)
 
     def _hold(self, client: AmiClient, node: Node) -> None:
-        self.read_at = self.ping_at = time.monotonic()
+        dropped = 0
+        ping_at = time.monotonic()
+        self._read_all_anew()
         while not self.stop.is_set():
-            now = time.monotonic()
-            if now >= self.ping_at:
+            if time.monotonic() >= ping_at:
                 client.ping()
-                self.ping_at = now + PING
-            if now >= self.read_at:
-                record.contacts(node, list_contacts(client))
                 heartbeat.note(heartbeat.watch_name(node.slug), f"Asterisk {client.version}")
                 # Beat's tick keeps the clock of one machine; each node has a watch.
                 clock.trusted.keep()
-                self.read_at = now + RESYNC
-            message = client.next_event(max(0.02, min(self.read_at - time.monotonic(), 1.0)))
+                ping_at = time.monotonic() + PING
+            if client.dropped != dropped:
+                # More events than anybody could take: the lists tell what they would have.
+                dropped = client.dropped
+                self._read_all_anew()
+            for one in self.all:
+                if time.monotonic() >= one.at:
+                    one.read(node, client)
+                    one.at = time.monotonic() + one.every
+            soonest = min(one.at for one in self.all) - time.monotonic()
+            message = client.next_event(max(0.02, min(soonest, 1.0)))
             if message is not None:
-                self._take(node, message)
+                self._take(message)
 
-    def _take(self, node: Node, message: Message) -> None:
-        if message.event in events.CONTACT_CHANGES or events.login(message):
+    def _read_all_anew(self) -> None:
+        for one in self.all:
+            one.at = 0.0
+
+    def _take(self, message: Message) -> None:
+        if message.event in channels.CHANGES:
+            self.channels.hasten()
+        elif message.event == "Registry":
+            self.registrations.hasten()
+        elif message.event == "Reload":
+            self.registrations.hasten()
+            self.trunks.hasten()
+        elif message.event in events.CONTACT_CHANGES:
+            changed = events.contact_change(message)
+            trunk = changed is not None and changed.aor.startswith("trunk_")
+            (self.trunks if trunk else self.contacts).hasten()
+        elif events.login(message):
             # A phone that refreshes its registration makes no ContactStatus, but a SuccessfulAuth.
-            self.read_at = min(self.read_at, time.monotonic() + SETTLE)
+            self.contacts.hasten()

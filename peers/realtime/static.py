@@ -45,6 +45,42 @@ class Folders:
 
 
 @dataclass(frozen=True)
+class AmiTls:
+    """AMI for a worker and a watch on another host: over TLS, from ``permit`` (a network) alone.
+
+    ``certificate`` (with its chain) and ``key`` are PEM files that Asterisk can read.
+    """
+
+    bind: str
+    port: int
+    certificate: Path
+    key: Path
+    permit: str
+
+    def __post_init__(self) -> None:
+        try:
+            ipaddress.ip_address(self.bind)
+            permitted = ipaddress.ip_network(self.permit)
+        except ValueError:
+            raise refuse("ami.tls", "names no address or network", "write both") from None
+        if permitted.prefixlen == 0:
+            raise refuse("ami.permit", "is everybody", "name a network")
+        between("ami.tls_port", self.port, 1, 65535)
+        for name in ("certificate", "key"):
+            path = str(getattr(self, name))
+            matches(f"ami.{name}", _PATH, path, "use an absolute path of plain characters")
+
+    @property
+    def lines(self) -> str:
+        """For manager.conf, [general]."""
+        bind = f"[{self.bind}]" if ":" in self.bind else self.bind
+        return (
+            f"tlsenable = yes\ntlsbindaddr = {bind}:{self.port}\n"
+            f"tlscertfile = {self.certificate}\ntlsprivatekey = {self.key}"
+        )
+
+
+@dataclass(frozen=True)
 class StaticConfig:
     """What the templates need. ``realtime_url`` as for ``open_store``, with Asterisk's role.
 
@@ -62,6 +98,7 @@ class StaticConfig:
     bind_ipv4: str = "0.0.0.0"  # noqa: S104 - the firewall decides who gets in
     bind_ipv6: str = "::"
     max_calls: int = 0
+    ami_tls: AmiTls | None = None
 
     def __post_init__(self) -> None:
         matches("ami.user", _NAME, self.ami_user, "use small letters, digits and underscores")
@@ -139,6 +176,8 @@ def _values(config: StaticConfig) -> dict[str, str]:
         "AMI_PORT": str(config.ami_port),
         "AMI_USER": config.ami_user,
         "AMI_SECRET": config.ami_secret,
+        "AMI_TLS": config.ami_tls.lines if config.ami_tls else "tlsenable = no",
+        "AMI_PERMIT": f"permit = {config.ami_tls.permit}" if config.ami_tls else "",
         **_database(config.realtime_url),
     }
 

@@ -14,11 +14,11 @@ from django.conf import settings
 from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
-from ddiweb.env import secret
 from ddiweb.redact import redacted
 from peers.realtime import snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
+from peers.realtime.ami_settings import ami_client
 from peers.realtime.diff import Change, diff
 from peers.realtime.render import render
 from peers.realtime.rows import Rows
@@ -43,17 +43,6 @@ class Actual:
 
     rows: Rows
     owed: tuple[Action, ...] = ()
-
-
-def ami_client(*, events: bool = False) -> AmiClient:
-    """A client for this node's Asterisk, by ``DDIWEB_AMI_*``; raises Refused without a secret."""
-    return AmiClient(
-        settings.AMI_HOST,
-        settings.AMI_PORT,
-        settings.AMI_USERNAME,
-        secret("DDIWEB_AMI_SECRET"),
-        events=events,
-    )
 
 
 class RealtimeTarget:

@@ -20,7 +20,7 @@ from ddiweb.deploy.target import Plan
 from peers.models import NodeCertificate
 from peers.realtime.actions import Reload
 from peers.realtime.ami import AmiClient
-from peers.realtime.target import ami_client
+from peers.realtime.ami_settings import ami_client
 from peers.tls import authority, names, public, roots, served
 from peers.tls.authority import MOST_NAMES
 from peers.tls.files import Contents, TlsFolder, transports

@@ -10,7 +10,7 @@ from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
 from ddiweb.env import secret
 from peers.realtime import snapshot
-from peers.realtime.static import Folders, StaticConfig, write_static
+from peers.realtime.static import AmiTls, Folders, StaticConfig, write_static
 from peers.realtime.store import open_store
 
 #: Folders of Debian's package asterisk.
@@ -23,6 +23,15 @@ DEFAULTS = {
     "run": "/run/asterisk",
     "log": "/var/log/asterisk",
 }
+
+
+def _ami_tls(given: list[str] | None) -> AmiTls | None:
+    if given is None:
+        return None
+    address, port, certificate, key, network = given
+    if not port.isascii() or not port.isdecimal():
+        raise CommandError("--ami-tls: the port is not a number")
+    return AmiTls(address, int(port), Path(certificate), Path(key), network)
 
 
 class Command(BaseCommand):
@@ -38,6 +47,12 @@ class Command(BaseCommand):
             "--realtime-url",
             default=settings.REALTIME_URL,
             help="as Asterisk reaches it, by a role that may only read; DDIWEB_REALTIME_URL",
+        )
+        parser.add_argument(
+            "--ami-tls",
+            nargs=5,
+            metavar=("ADDRESS", "PORT", "CERTIFICATE", "KEY", "NETWORK"),
+            help="AMI over TLS too, for a worker and a watch on another host, from NETWORK alone",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -56,6 +71,7 @@ class Command(BaseCommand):
                 ami_secret=secret("DDIWEB_AMI_SECRET"),
                 ami_user=settings.AMI_USERNAME,
                 ami_port=settings.AMI_PORT,
+                ami_tls=_ami_tls(options["ami_tls"]),
             )
             write_static(config)
         except (DeployError, OSError) as error:

@@ -1,0 +1,57 @@
+"""The lists that the watch reads, each from Asterisk into the database."""
+
+from ddiweb.deploy.models import Node
+from ddiweb.live import record, record_state
+from ddiweb.live.models import TrunkState
+from peers.models import Trunk
+from peers.realtime import trunk_states
+from peers.realtime.actions import list_contacts
+from peers.realtime.ami import ActionRefused, AmiClient
+from peers.realtime.ami_message import Message
+from peers.realtime.channels import channels as parsed_channels
+from peers.realtime.trunk_states import Reach, Registration
+
+
+def contacts(node: Node, client: AmiClient) -> None:
+    """Phones that are registered."""
+    record.contacts(node, list_contacts(client))
+
+
+def channels(node: Node, client: AmiClient) -> None:
+    """Calls that are up."""
+    record_state.channels(node, parsed_channels(client.action("CoreShowChannels")))
+
+
+def trunks(node: Node, client: AmiClient) -> None:
+    """Whether vendors answer; how they are registered stays as it was."""
+    known: dict[str, Registration] = {
+        row.endpoint: row.registration  # type: ignore[misc]
+        for row in TrunkState.objects.filter(node=node)
+    }
+    _trunks(node, client, known)
+
+
+def registrations(node: Node, client: AmiClient) -> None:
+    """How vendors are registered, and whether they answer.
+
+    Not for a clock: Asterisk reads its rows anew for this list, and shows passwords in it.
+    """
+    found = trunk_states.registrations(_answer(client, "PJSIPShowRegistrationsOutbound"))
+    _trunks(node, client, found)
+
+
+def _trunks(node: Node, client: AmiClient, known: dict[str, Registration]) -> None:
+    seen: dict[str, tuple[Registration, Reach]] = {}
+    for trunk in Trunk.objects.filter(node=node, enabled=True):
+        answer = _answer(client, "PJSIPShowEndpoint", Endpoint=trunk.key) if trunk.qualify else []
+        registration = known.get(trunk.key, "") if trunk.register else ""
+        seen[trunk.key] = registration, trunk_states.reach(answer)
+    record_state.trunks(node, seen)
+
+
+def _answer(client: AmiClient, action: str, **fields: str) -> list[Message]:
+    """The answer; nothing for what Asterisk does not know, because rows may be on their way."""
+    try:
+        return client.action(action, **fields)
+    except ActionRefused:
+        return []
