@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import secrets
 import shutil
 import socket
@@ -189,11 +190,19 @@ class Pbx:
         return self.plan.client(events=events, timeout=timeout)
 
     def log(self, name: str = "messages.log") -> str:
-        """Return a log: ``messages.log``, ``security.log`` or ``console.log`` so far."""
+        """Return a log so far as plain text, one line a message: level, source, words.
+
+        ``messages.log``, ``security.log`` or ``console.log``; line ends within a message stay
+        escaped.
+        """
+        return "\n".join(map(_plain, self.log_lines(name)))
+
+    def log_lines(self, name: str = "messages.log") -> list[str]:
+        """Return a log's lines as Asterisk wrote them."""
         for path in (self.plan.folder / "log" / name, self.plan.folder / "log" / Path(name).stem):
             with contextlib.suppress(FileNotFoundError):
-                return path.read_text(errors="replace")
-        return ""
+                return path.read_text(errors="replace").split("\n")
+        return []
 
     def forget(self) -> None:
         """Remove what a stopped Asterisk remembered: contacts, its database, its logs."""
@@ -211,6 +220,16 @@ class Pbx:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _plain(line: str) -> str:
+    """A line of the JSON log (deploy/asterisk/logger.conf) as text; any other as it is."""
+    try:
+        said = json.loads(line)["logmsg"]
+        words = said["message"].rstrip("\n").replace("\n", "\\n").replace("\r", "\\r")
+        return f"{said['level']} {said['location']['filename']}: {words}"
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def environment(plan: PbxPlan) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
-from ddiweb.live.models import Call, Contact, SecurityEvent
+from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
 from peers.models import CallerRule, NodeCertificate
@@ -71,6 +71,12 @@ def urls() -> dict[str, str]:
         ).pk,
         "contacts": Contact.objects.create(
             node=node, endpoint="peer_1", uri="sip:a@b", seen_at=now
+        ).pk,
+        "channels": Channel.objects.create(
+            node=node, unique_id="1.1", call_id="1.1", endpoint="peer_1", started_at=now
+        ).pk,
+        "trunk-states": TrunkState.objects.create(
+            node=node, endpoint="trunk_1", changed_at=now, seen_at=now
         ).pk,
         "calls": Call.objects.create(node=node, unique_id="1", started_at=now).pk,
         "security-events": SecurityEvent.objects.create(node=node, at=now, kind="x").pk,

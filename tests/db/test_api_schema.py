@@ -148,7 +148,7 @@ def _grow(node: Node, count: int) -> None:
     "name",
     ["nodes", "trunks", "numbers", "schedules", "callers", "peers", "tokens",
      "management-networks", "bans", "deployments", "allowed-services", "address-exceptions",
-     "contacts", "calls", "security-events", "status"],
+     "contacts", "channels", "trunk-states", "calls", "security-events", "status"],
 )  # fmt: skip
 def test_a_list_costs_the_same_queries_however_long(api: APIClient, name: str) -> None:
     node = factories.node()
