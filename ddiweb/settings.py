@@ -21,6 +21,8 @@ AGENT_SOCKET = env.str("DDIWEB_AGENT_SOCKET", "/run/ddiweb/agent.sock")
 REALTIME_URL = env.str("DDIWEB_REALTIME_URL", f"sqlite:///{VAR_DIR}/realtime.sqlite3")
 #: Where Asterisk reads its certificate for phones with TLS; the worker writes it.
 TLS_DIR = env.str("DDIWEB_TLS_DIR", f"{VAR_DIR}/tls")
+#: Where Asterisk finds announcements and greetings; the worker writes them.
+SOUNDS_DIR = env.str("DDIWEB_SOUNDS_DIR", f"{VAR_DIR}/sounds")
 #: A public authority's certificate and its key, in place of one of the panel's own.
 TLS_CERTIFICATE = env.str("DDIWEB_TLS_CERTIFICATE", "")
 TLS_KEY = env.str("DDIWEB_TLS_KEY", "")
@@ -157,6 +159,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF, NONCE],
         "style-src": [SELF, NONCE],
+        "media-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
@@ -172,6 +175,9 @@ USE_I18N = USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "ddiweb" / "static"]
+# An uploaded sound stays in memory: it is read once, and never a file of the panel's.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 11 * 1024 * 1024
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -224,6 +230,9 @@ SPECTACULAR_SETTINGS = {
         "TokenState": "peers.choices.TokenState",
         "StepKind": "peers.choices.StepKind",
         "Cause": "peers.choices.Cause",
+        "Final": "peers.choices.Final",
+        "Anonymous": "peers.choices.Anonymous",
+        "Show": "peers.choices.Show",
         "Codec": "peers.choices.Codec",
         "Carrier": "peers.choices.Carrier",
         "Transport": "peers.choices.Transport",

@@ -65,6 +65,7 @@ class PbxPlan:
                 realtime_url=self.realtime_url,
                 ami_secret=self.ami_secret,
                 tls=self.tls,
+                sounds=self.sounds,
                 ami_user=self.ami_user,
                 ami_port=self.ami_port,
                 ami_tls=self.ami_tls,
@@ -80,6 +81,11 @@ class PbxPlan:
     def spool(self) -> Path:
         """Where Asterisk writes call records (deploy/asterisk/cdr_custom.conf)."""
         return self.folder / "log" / "cdr-custom" / "ddiweb.csv"
+
+    @property
+    def sounds(self) -> Path:
+        """Where Asterisk finds announcements and greetings."""
+        return self.folder / "sounds"
 
     @property
     def folders(self) -> Folders:

@@ -233,4 +233,9 @@ class TokenAdmin(ReadOnlyAdmin):
         return ago(token.cut_at) if token.cut_at else "not yet"
 
 
-from peers import admin_callers, admin_schedules, admin_trunks  # noqa: E402, F401 - for their own
+from peers import (  # noqa: E402, F401 - for their own
+    admin_callers,
+    admin_schedules,
+    admin_sounds,
+    admin_trunks,
+)

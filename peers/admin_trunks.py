@@ -22,7 +22,7 @@ from peers.forms import (
     TrunkNetworkFormSet,
 )
 from peers.models import Number, Step, Trunk, TrunkHost, TrunkNetwork
-from peers.route_forms import NumberForm, StepForm, StepFormSet, offer_peers
+from peers.route_forms import NumberForm, StepForm, StepFormSet, offer_of_node
 from peers.vendor_addresses import Shown, judgement, shown
 from peers.vendor_names import Judgement
 
@@ -186,7 +186,19 @@ class StepInline(PlainFields, admin.StackedInline):
     model = Step
     form = StepForm
     formset = StepFormSet
-    fieldsets = ((None, {"fields": (("place", "kind", "timeout", "cause", "schedule"), "peers")}),)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("place", "kind", "timeout", "cause", "schedule"),
+                    "in_turn",
+                    "phones",
+                    "sound",
+                )
+            },
+        ),
+    )
     verbose_name = "step"
     verbose_name_plural = "Route: what happens when somebody calls"
     max_num = rules.MOST_STEPS
@@ -197,13 +209,13 @@ class StepInline(PlainFields, admin.StackedInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
         """Steps with their peers."""
-        return super().get_queryset(request).prefetch_related("peers")
+        return super().get_queryset(request).prefetch_related("places__peer")
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Offer the peers of the number's node."""
         formset = super().get_formset(request, obj, **kwargs)
-        if "peers" in formset.form.base_fields:
-            offer_peers(formset.form, obj)
+        if "phones" in formset.form.base_fields:
+            offer_of_node(formset.form, obj)
         return formset
 
 
@@ -218,8 +230,9 @@ class NumberAdmin(DeployingAdmin):
     search_fields = ("e164", "label", "trunk__name", "steps__peers__name")
     list_select_related = ("trunk__node",)
     fieldsets = (
-        (None, {"fields": ("trunk", "e164", "label", "enabled")}),
-        ("Callers", {"fields": ("reject_anonymous", "listed_only"), "classes": ("collapse",)}),
+        (None, {"fields": ("trunk", ("e164", "last"), ("label", "show"), "enabled")}),
+        ("Callers", {"fields": ("anonymous", "listed_only"), "classes": ("collapse",)}),
+        ("The end of the route", {"fields": ("final",)}),
     )
 
     def node_ids(self, obj: Any) -> Iterable[int]:
@@ -228,7 +241,11 @@ class NumberAdmin(DeployingAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Number]:
         """Numbers with their routes."""
-        return super().get_queryset(request).prefetch_related("steps__peers", "steps__schedule")
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related("steps__places__peer", "steps__schedule", "steps__sound")
+        )
 
     @admin.display(description="node", ordering="trunk__node")
     def node(self, number: Number) -> str:
@@ -241,9 +258,19 @@ class NumberAdmin(DeployingAdmin):
         parts = []
         for step in number.steps.all():
             if step.kind == StepKind.RING:
-                names = " + ".join(peer.name for peer in step.peers.all()) or "nobody"
-                text = f"{names} for {step.timeout} s"
+                text = ringing(step)
+            elif step.kind == StepKind.ANNOUNCE:
+                text = f"“{step.sound}”"
             else:
                 text = step.get_cause_display()
             parts.append(f"{text} ({step.schedule})" if step.schedule else text)
         return " → ".join(parts) or "none"
+
+
+def ringing(step: Step) -> str:
+    """``Ada + Bob for 25 s``, or ``Ada 15 s, Bob 25 s`` where they ring in turn."""
+    places = list(step.places.all())
+    if step.in_turn:
+        each = (f"{one.peer.name} {one.seconds or step.timeout} s" for one in places)
+        return ", ".join(each) or "nobody"
+    return f"{' + '.join(one.peer.name for one in places) or 'nobody'} for {step.timeout} s"

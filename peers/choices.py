@@ -50,6 +50,7 @@ class StepKind(models.TextChoices):
     """What one stage of a route does."""
 
     RING = "ring", "Ring peers"
+    ANNOUNCE = "announce", "Play an announcement"
     REJECT = "reject", "Reject the call"
 
 
@@ -59,6 +60,30 @@ class Cause(models.TextChoices):
     BUSY = "busy", "Busy"
     UNAVAILABLE = "unavailable", "Unavailable"
     NOT_FOUND = "not_found", "Number not in service"
+
+
+class Final(models.TextChoices):
+    """What the caller is told when no step took the call."""
+
+    AUTO = "auto", "Busy if a phone was busy, else unavailable"
+    BUSY = "busy", "Busy"
+    UNAVAILABLE = "unavailable", "Unavailable"
+    NOT_FOUND = "not_found", "Number not in service"
+
+
+class Anonymous(models.TextChoices):
+    """What becomes of a caller without a number."""
+
+    RING = "ring", "Are let through"
+    REJECT = "reject", "Are turned away"
+    MESSAGE = "message", "Hear announcements and voicemail only; no phone rings"
+
+
+class Show(models.TextChoices):
+    """The name that phones show for a caller."""
+
+    LABEL = "label", "The label"
+    PREFIX = "prefix", "The label, then the caller's name or number"
 
 
 class TokenState(models.TextChoices):

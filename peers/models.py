@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -12,10 +11,12 @@ from ddiweb import validators
 from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField
 from peers.caller_models import CallerRule
-from peers.choices import Carrier, Cause, StepKind, Transport
+from peers.choices import Carrier, Transport
 from peers.defaults import default_codecs, new_password
 from peers.leak_models import TokenLeak
+from peers.route_models import Number, Step, StepPeer
 from peers.schedule_models import Schedule, ScheduleTime
+from peers.sound_models import Sound
 from peers.tls_models import Authority, NodeCertificate, ProvisioningLink
 from peers.token_models import Token
 from peers.trunk_models import Trunk
@@ -24,8 +25,8 @@ from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
     "Authority", "CallerRule", "NodeCertificate", "Number", "Peer", "ProvisioningLink", "Schedule",
-    "ScheduleTime", "Step", "Token", "TokenLeak", "Trunk", "TrunkAddress", "TrunkHost",
-    "TrunkNetwork",
+    "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "Trunk", "TrunkAddress",
+    "TrunkHost", "TrunkNetwork",
 ]  # fmt: skip
 
 
@@ -124,106 +125,3 @@ class Peer(models.Model):
     def key(self) -> str:
         """Its name in Asterisk: letters, digits and underscores only."""
         return f"peer_{self.pk}"
-
-
-class Number(models.Model):
-    """A DDI in E.164 on a trunk, with an ordered route."""
-
-    trunk = models.ForeignKey(Trunk, on_delete=models.PROTECT, related_name="numbers")
-    e164 = models.CharField(
-        "number",
-        max_length=16,
-        unique=True,
-        validators=[validators.e164],
-        help_text="The DDI in E.164, such as +442079460123.",
-    )
-    label = models.CharField(
-        max_length=80,
-        blank=True,
-        validators=[validators.realtime_text],
-        help_text="What it is for, such as “London office”. Shown on the phone that rings.",
-    )
-    enabled = models.BooleanField(default=True, help_text="Off: callers hear “not in service”.")
-    reject_anonymous = models.BooleanField(
-        "reject anonymous callers",
-        default=False,
-        help_text="On: callers who hide their number are turned away.",
-    )
-    listed_only = models.BooleanField(
-        "listed callers only",
-        default=False,
-        help_text="On: only callers who are allowed under “Caller rules” get through.",
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    history = HistoricalRecords()
-
-    class Meta:
-        ordering: ClassVar = ["e164"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(e164__regex=r"\A\+[1-9][0-9]{6,14}\Z"), name="number_is_e164"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.e164
-
-    @property
-    def digits(self) -> str:
-        """The number without its plus, as the dialplan looks it up."""
-        return self.e164.removeprefix("+")
-
-
-class Step(models.Model):
-    """One stage of a number's route; the next one follows if nobody answers."""
-
-    number = models.ForeignKey(Number, on_delete=models.CASCADE, related_name="steps")
-    position = models.PositiveSmallIntegerField(
-        validators=[MinValueValidator(1), MaxValueValidator(20)],
-        help_text="1 is first.",
-    )
-    kind = models.CharField(max_length=10, choices=StepKind.choices, default=StepKind.RING)
-    peers = models.ManyToManyField(
-        Peer,
-        blank=True,
-        related_name="steps",
-        help_text="Which phones ring, all at once.",
-    )
-    timeout = models.PositiveSmallIntegerField(
-        "ring for",
-        default=25,
-        validators=[MinValueValidator(5), MaxValueValidator(120)],
-        help_text="Seconds before the next step.",
-    )
-    cause = models.CharField(
-        max_length=12,
-        choices=Cause.choices,
-        default=Cause.UNAVAILABLE,
-        help_text="What the caller is told, if the call is rejected.",
-    )
-    schedule = models.ForeignKey(
-        Schedule,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="steps",
-        verbose_name="hours",
-        help_text="Outside these hours the step is passed over. Blank: at all hours.",
-    )
-
-    class Meta:
-        ordering: ClassVar = ["position"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["number", "position"], name="one_step_a_position"),
-            models.CheckConstraint(condition=Q(kind__in=StepKind.values), name="step_kind"),
-            models.CheckConstraint(condition=Q(cause__in=Cause.values), name="step_cause"),
-            models.CheckConstraint(
-                condition=Q(position__gte=1, position__lte=20), name="step_position"
-            ),
-            models.CheckConstraint(
-                condition=Q(timeout__gte=5, timeout__lte=120), name="step_timeout"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.position}, {self.get_kind_display().lower()}"

@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 
-from ddiweb.form_fields import BoxList, limit
+from ddiweb.form_fields import limit
 from peers import rules
 from peers.choices import StepKind
 from peers.forms import PhoneNumberField
-from peers.models import Number, Peer, Schedule, Step, Trunk
+from peers.models import Number, Peer, Schedule, Sound, Step, Trunk
+from peers.phone_list import PhonesField, offer_phones, store_phones
 
 
 class NumberForm(forms.ModelForm):
@@ -17,8 +18,11 @@ class NumberForm(forms.ModelForm):
 
     class Meta:
         model = Number
-        fields = ("trunk", "e164", "label", "enabled", "reject_anonymous", "listed_only")
-        field_classes: ClassVar = {"e164": PhoneNumberField}
+        fields = (
+            "trunk", "e164", "last", "label", "show", "enabled", "anonymous", "listed_only",
+            "final",
+        )  # fmt: skip
+        field_classes: ClassVar = {"e164": PhoneNumberField, "last": PhoneNumberField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,18 +37,6 @@ class NumberForm(forms.ModelForm):
             self.initial.setdefault("trunk", trunks.get().pk)
 
 
-class PeerChoices(forms.ModelMultipleChoiceField):
-    """Peers by name; with the node's name where there are several nodes."""
-
-    several_nodes = False
-
-    def label_from_instance(self, obj: Any) -> str:
-        """``Ada mobile (ada)``, or ``Ada mobile (ada) on London``."""
-        off = "" if obj.enabled else ", switched off"
-        node = f" on {obj.node}" if self.several_nodes else ""
-        return f"{obj.name} ({obj.username}{off}){node}"
-
-
 class StepForm(forms.ModelForm):
     """One step. Its position follows from the order; nobody has to keep numbers unique."""
 
@@ -55,28 +47,25 @@ class StepForm(forms.ModelForm):
         max_value=20,
         help_text="1 is first. Blank goes last.",
     )
-    peers = PeerChoices(
-        queryset=Peer.objects.none(),
-        widget=BoxList,
-        required=False,
-        label="Phones",
-        help_text="They ring all at once; the first one to answer has the call.",
-    )
+    phones = PhonesField(required=False, label="Phones")
 
     class Meta:
         model = Step
-        fields = ("kind", "timeout", "cause", "schedule")
+        fields = ("kind", "timeout", "cause", "schedule", "in_turn", "sound")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["place"] = self.instance.position
-            self.initial["peers"] = [peer.pk for peer in self.instance.peers.all()]
+            self.initial["phones"] = [(one.peer_id, one.seconds) for one in self._places()]
+
+    def _places(self) -> Any:
+        return self.instance.places.all()
 
     def _save_m2m(self) -> None:
         super()._save_m2m()  # type: ignore[misc]
         ringing = self.instance.kind == StepKind.RING
-        self.instance.peers.set(self.cleaned_data["peers"] if ringing else [])
+        store_phones(self.instance, self.cleaned_data["phones"] if ringing else [])
 
 
 class StepFormSet(forms.BaseInlineFormSet):
@@ -104,8 +93,9 @@ class StepFormSet(forms.BaseInlineFormSet):
         drafts = [
             rules.StepDraft(
                 form.cleaned_data["kind"],
-                list(form.cleaned_data.get("peers", [])),
+                [peer for peer, _ in form.cleaned_data.get("phones", [])],
                 form.cleaned_data.get("schedule"),
+                form.cleaned_data.get("sound"),
             )
             for form in forms_in_order
         ]
@@ -138,14 +128,12 @@ class StepFormSet(forms.BaseInlineFormSet):
         return saved
 
 
-def offer_peers(form: type[forms.ModelForm], number: Number | None) -> None:
-    """Offer the peers and hours of the number's node, or all for a new number."""
-    field = form.base_fields["peers"]
+def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
+    """Offer what stands on the number's node, or all for a new number."""
     peers = Peer.objects.select_related("node")
     if number is not None:
-        peers = peers.filter(node_id=number.trunk.node_id)
-        limit(form.base_fields["schedule"], Schedule.objects.filter(node_id=number.trunk.node_id))
-    if isinstance(field, PeerChoices):
-        field.queryset = peers
-        nodes = peers.order_by("node_id").values_list("node_id", flat=True).distinct()
-        field.several_nodes = nodes.count() > 1
+        node = number.trunk.node_id
+        peers = peers.filter(node_id=node)
+        for name, model in (("schedule", Schedule), ("sound", Sound)):
+            limit(form.base_fields[name], model.objects.filter(node_id=node))
+    offer_phones(form.base_fields["phones"], peers)

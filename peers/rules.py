@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from ddiweb.deploy.models import Node
 from firewall.ruleset.types import MAX_NETWORKS
 from peers.choices import StepKind
-from peers.models import Peer, Schedule, Step, Trunk, TrunkNetwork
-from peers.realtime.facts import TARGETS_MAX
+from peers.models import Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
+from peers.realtime.routes import TARGETS_MAX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: More stages than a caller would ever wait for; positions go up to 20, the rest is room to move.
@@ -88,6 +88,7 @@ class StepDraft:
     kind: str
     peers: Sequence[Peer] = ()
     schedule: Schedule | None = None
+    sound: Sound | None = None
 
 
 def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -> None:
@@ -107,12 +108,7 @@ def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -
             code="too_many_steps",
         )
     for position, step in enumerate(steps, start=1):
-        if step.schedule and step.schedule.node_id != node_id:
-            raise ValidationError(
-                f"Step {position} has the hours “{step.schedule}” of another node: choose hours of "
-                "the number's own node.",
-                code="schedule_of_another_node",
-            )
+        step_is_of_its_node(node_id, position, step)
         if step.kind == StepKind.REJECT and not step.schedule and position < len(steps):
             raise ValidationError(
                 f"Step {position} rejects the call, so the steps after it are never reached: "
@@ -121,6 +117,22 @@ def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -
             )
         if step.kind == StepKind.RING:
             step_rings_somebody(node_id, position, step.peers)
+
+
+def step_is_of_its_node(node_id: int, position: int, step: StepDraft) -> None:
+    """Refuse what a step needs and lacks, or has of another node. Raises ValidationError."""
+    if step.kind == StepKind.ANNOUNCE and step.sound is None:
+        raise ValidationError(
+            f"Step {position} plays nothing: choose an announcement.", code="no_sound"
+        )
+    for thing, what in ((step.schedule, "hours"), (step.sound, "announcement")):
+        if thing is not None and thing.node_id != node_id:
+            code = "schedule_of_another_node" if what == "hours" else f"{what}_of_another_node"
+            raise ValidationError(
+                f"Step {position} has the {what} “{thing}” of another node: choose {what} of the "
+                "number's own node.",
+                code=code,
+            )
 
 
 def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> None:

@@ -6,7 +6,17 @@ from ddiweb.deploy.models import Node
 from firewall import bans
 from firewall.ban_models import Ban
 from firewall.models import ManagementNetwork
-from peers.models import Number, Peer, Schedule, ScheduleTime, Step, Trunk, TrunkHost, TrunkNetwork
+from peers.models import (
+    Number,
+    Peer,
+    Schedule,
+    ScheduleTime,
+    Sound,
+    Step,
+    Trunk,
+    TrunkHost,
+    TrunkNetwork,
+)
 
 _count = itertools.count(1)
 
@@ -56,3 +66,10 @@ def management(on: Node, cidr: str) -> ManagementNetwork:
 
 def ban(on: Node, cidr: str, seconds: int | None = 600, **fields: object) -> Ban:
     return bans.ban(on, cidr, "by_hand", seconds, **fields)
+
+
+def sound(on: Node, data: bytes, **fields: object) -> Sound:
+    made = Sound(**{"node": on, "name": f"Sound {next(_count)}"} | fields)
+    made.take(data)
+    made.save()
+    return made

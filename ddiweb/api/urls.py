@@ -10,7 +10,7 @@ from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
-from peers.api import callers, certificates, schedules
+from peers.api import callers, certificates, schedules, sounds
 from peers.api import views as peers
 
 app_name = "api"
@@ -22,6 +22,7 @@ router.register("trunks", peers.TrunkViewSet, "trunks")
 router.register("numbers", peers.NumberViewSet, "numbers")
 router.register("callers", callers.CallerRuleViewSet, "callers")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
+router.register("sounds", sounds.SoundViewSet, "sounds")
 router.register("peers", peers.PeerViewSet, "peers")
 router.register("tokens", peers.TokenViewSet, "tokens")
 router.register("certificates", certificates.CertificateViewSet, "certificates")

@@ -13,7 +13,9 @@ from ddiweb.deploy.models import Node
 from peers import rules
 from peers.api import hosts
 from peers.choices import Cause, Codec, StepKind, Transport
-from peers.models import Number, Peer, Schedule, Step, Trunk, TrunkNetwork
+from peers.models import Number, Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
+from peers.phone_list import store_phones
+from peers.realtime.routes import TARGETS_MAX
 from peers.tls import choice
 
 User = get_user_model()
@@ -161,7 +163,17 @@ class StepSerializer(Item):
         required=False,
         default=list,
         queryset=Peer.objects.select_related("node"),
-        help_text="Which phones ring, all at once.",
+        help_text="Which phones ring; in this order if in turn.",
+    )
+    in_turn = serializers.BooleanField(
+        default=False, help_text="The phones ring one after the other. false: all at once."
+    )
+    seconds = serializers.ListField(
+        child=serializers.IntegerField(min_value=5, max_value=120, allow_null=True),
+        required=False,
+        default=list,
+        max_length=TARGETS_MAX,
+        help_text="How long each phone rings in turn, one a phone; null: the step's timeout.",
     )
     timeout = serializers.IntegerField(
         min_value=5, max_value=120, default=25, help_text="Seconds before the next step."
@@ -178,6 +190,18 @@ class StepSerializer(Item):
         queryset=Schedule.objects.select_related("node"),
         help_text="Outside these hours the step is passed over. null: at all hours.",
     )
+    sound = serializers.PrimaryKeyRelatedField(
+        required=False,
+        default=None,
+        allow_null=True,
+        queryset=Sound.objects.select_related("node"),
+        help_text="What an announcement plays.",
+    )
+
+    def to_representation(self, instance: Step) -> dict[str, Any]:
+        """Its phones in their order."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | {"peers": [place.peer_id for place in instance.places.all()]}
 
 
 class NumberSerializer(ResourceSerializer):
@@ -202,10 +226,13 @@ class NumberSerializer(ResourceSerializer):
             "node",
             "trunk",
             "e164",
+            "last",
             "label",
+            "show",
             "enabled",
-            "reject_anonymous",
+            "anonymous",
             "listed_only",
+            "final",
             "steps",
             "created_at",
         )
@@ -223,8 +250,13 @@ class NumberSerializer(ResourceSerializer):
                 {"trunk": [serializers.ErrorDetail(text, code="immutable")]}
             )
         for index, step in enumerate(attrs.get("steps", ())):
-            if step["kind"] == StepKind.REJECT and step["peers"]:
-                text = "a step that rejects rings nobody; leave the peers out"
+            if step["seconds"] and len(step["seconds"]) != len(step["peers"]):
+                text = "are not one a peer; give one a peer, or none"
+                raise serializers.ValidationError(
+                    {f"steps.{index}.seconds": [serializers.ErrorDetail(text, code="seconds")]}
+                )
+            if step["kind"] != StepKind.RING and step["peers"]:
+                text = "only a step that rings has peers; leave them out"
                 raise serializers.ValidationError(
                     {f"steps.{index}.peers": [serializers.ErrorDetail(text, code="peers")]}
                 )
@@ -234,21 +266,25 @@ class NumberSerializer(ResourceSerializer):
     def _route(self, attrs: Attrs) -> list[rules.StepDraft]:
         if "steps" in attrs:
             return [
-                rules.StepDraft(one["kind"], list(one["peers"]), one["schedule"])
+                rules.StepDraft(one["kind"], list(one["peers"]), one["schedule"], one["sound"])
                 for one in attrs["steps"]
             ]
         if self.instance is None:
             return []
-        stored = self.instance.steps.select_related("schedule").prefetch_related("peers__node")
-        return [rules.StepDraft(one.kind, list(one.peers.all()), one.schedule) for one in stored]
+        stored = self.instance.steps.select_related("schedule").prefetch_related("peers", "sound")
+        return [
+            rules.StepDraft(one.kind, list(one.peers.all()), one.schedule, one.sound)
+            for one in stored
+        ]
 
     def store_nested(self, instance: Number, named: Attrs) -> None:
         """Replace the number's route."""
         instance.steps.all().delete()
         for position, step in enumerate(named["steps"], start=1):
-            plain = {name: value for name, value in step.items() if name != "peers"}
+            plain = {k: value for k, value in step.items() if k not in ("peers", "seconds")}
             row = Step.objects.create(number=instance, position=position, **plain)
-            row.peers.set(step["peers"])
+            seconds = step["seconds"] or [None] * len(step["peers"])
+            store_phones(row, zip(step["peers"], seconds, strict=True))
 
 
 class PeerSerializer(ResourceSerializer):

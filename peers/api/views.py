@@ -41,7 +41,9 @@ class NumberViewSet(Resource):
     """DDIs and their routes."""
 
     noun = "number"
-    queryset = Number.objects.select_related("trunk__node").prefetch_related("steps__peers")
+    queryset = Number.objects.select_related("trunk__node").prefetch_related(
+        "steps__places", "steps__peers"
+    )
     serializer_class = serializers.NumberSerializer
     filterset_class = filters.NumberFilter
     ordering_fields = ("id", "e164", "label", "created_at")

@@ -14,8 +14,8 @@ from peers.realtime.rows import Row, row
 from peers.realtime.text import matches
 
 DIGITS = re.compile(r"\A[1-9][0-9]{0,14}\Z")
-#: ``<trunk>-<digits>`` of a number, or nothing: every number of the node.
-NUMBER = re.compile(r"\A([a-z0-9_]{1,40}-[1-9][0-9]{2,14})?\Z")
+#: A number's or a block's key, or nothing: every number of the node.
+NUMBER = re.compile(r"\A([a-z0-9_]{1,40}-[1-9][0-9]{2,14}(_[1-9][0-9]{2,14})?)?\Z")
 EVERY = "all"
 
 

@@ -5,35 +5,29 @@ raises Refused with the field, its fault and the remedy, also for what a form wo
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ddiweb.redact import redacted
 from peers.realtime import text
 from peers.realtime.callers import CallerFacts
 from peers.realtime.hours import ScheduleFacts
 from peers.realtime.outgoing import OutgoingFacts
-from peers.realtime.text import between, display_text, matches, refuse, row_text
+from peers.realtime.routes import NumberFacts, StepFacts
+from peers.realtime.text import KEY, between, display_text, matches, refuse, row_text, unique
 
-KEY = re.compile(r"\A[a-z0-9_]{1,40}\Z")
+__all__ = [
+    "KEY", "AccountFacts", "NodeFacts", "NumberFacts", "PeerFacts", "Snapshot", "StepFacts",
+    "TrunkFacts",
+]  # fmt: skip
+
 SLUG = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
 REALM = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\Z")
 USERNAME = re.compile(r"\A[A-Za-z0-9_.-]{3,64}\Z")
 VENDOR_USERNAME = re.compile(r"\A[A-Za-z0-9_.+-]{0,64}\Z")
 HA1_MD5 = re.compile(r"\A[0-9a-f]{32}\Z")
-DIGITS = re.compile(r"\A[1-9][0-9]{2,14}\Z")
 COUNTRY = re.compile(r"\A([1-9][0-9]{0,2})?\Z")
 #: Codecs in Asterisk's own names that the static configuration loads.
 CODECS = ("alaw", "ulaw", "g722", "opus", "gsm")
-CAUSES = ("busy", "unavailable", "not_found")
-KINDS = ("ring", "reject")
-#: Last position that the fixed dialplan looks at (deploy/asterisk/extensions.conf).
-STEPS_MAX = 50
-TARGETS_MAX = 20
-
-Cause = Literal["busy", "unavailable", "not_found"]
-Kind = Literal["ring", "reject"]
 DidHeader = Literal["request", "to"]
 
 
@@ -42,14 +36,6 @@ def _codecs(name: str, values: tuple[str, ...]) -> None:
         raise refuse(name, "names no codec", "choose at least one")
     if len(set(values)) != len(values) or not set(values) <= set(CODECS):
         raise refuse(name, "names an unknown or repeated codec", f"choose of {', '.join(CODECS)}")
-
-
-def _unique(name: str, values: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise refuse(name, f"{redacted(value)} stands twice", "remove one")
-        seen.add(value)
 
 
 @dataclass(frozen=True)
@@ -102,7 +88,7 @@ class TrunkFacts:
         matches("trunk.key", KEY, self.key, "use [a-z0-9_]")
         for value in self.networks:
             text.network("trunk.networks", value)
-        _unique("trunk.networks", self.networks)
+        unique("trunk.networks", self.networks)
         for name in ("registrar_host", "outbound_host"):
             if getattr(self, name):
                 text.host(f"trunk.{name}", getattr(self, name))
@@ -176,59 +162,6 @@ class PeerFacts:
 
 
 @dataclass(frozen=True)
-class StepFacts:
-    """One stage of a number's route. ``targets`` are peer keys; ``timeout`` is in seconds.
-
-    ``schedule`` is the key of the hours at which it is taken; empty: at all hours.
-    """
-
-    position: int
-    kind: Kind
-    targets: tuple[str, ...] = ()
-    timeout: int = 30
-    cause: Cause = "unavailable"
-    schedule: str = ""
-
-    def __post_init__(self) -> None:
-        between("step.position", self.position, 0, 32767)
-        if self.kind not in KINDS:
-            raise refuse("step.kind", "is unknown", f"choose of {', '.join(KINDS)}")
-        if self.cause not in CAUSES:
-            raise refuse("step.cause", "is unknown", f"choose of {', '.join(CAUSES)}")
-        between("step.timeout", self.timeout, 1, 600)
-        if self.schedule:
-            matches("step.schedule", KEY, self.schedule, "name a schedule by its key")
-        for target in self.targets:
-            matches("step.targets", KEY, target, "name peers by their keys")
-        _unique("step.targets", self.targets)
-        if self.kind == "ring" and not 0 < len(self.targets) <= TARGETS_MAX:
-            raise refuse("step.targets", "are none or too many", f"name 1 to {TARGETS_MAX} peers")
-
-
-@dataclass(frozen=True)
-class NumberFacts:
-    """A DDI on a trunk: E.164 digits without the plus, with its steps in any order.
-
-    ``listed_only``: callers without an allowing rule are turned away.
-    """
-
-    key: str
-    trunk_key: str
-    display: str = ""
-    steps: tuple[StepFacts, ...] = ()
-    reject_anonymous: bool = False
-    listed_only: bool = False
-
-    def __post_init__(self) -> None:
-        matches("number.key", DIGITS, self.key, "write 3 to 15 digits, country code first")
-        matches("number.trunk_key", KEY, self.trunk_key, "use [a-z0-9_]")
-        display_text("number.display", self.display)
-        _unique("number.steps", (str(step.position) for step in self.steps))
-        if len(self.steps) > STEPS_MAX:
-            raise refuse("number.steps", "are too many", f"at most {STEPS_MAX}")
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """All facts of one node, read in one transaction."""
 
@@ -241,10 +174,10 @@ class Snapshot:
     outgoing: OutgoingFacts = field(default_factory=OutgoingFacts)
 
     def __post_init__(self) -> None:
-        _unique("callers", (f"{one.number}-{one.prefix}" for one in self.callers))
-        _unique("schedules", (schedule.key for schedule in self.schedules))
-        _unique("trunks", (trunk.key for trunk in self.trunks))
-        _unique("peers", (peer.key for peer in self.peers))
+        unique("callers", (f"{one.number}-{one.prefix}" for one in self.callers))
+        unique("schedules", (schedule.key for schedule in self.schedules))
+        unique("trunks", (trunk.key for trunk in self.trunks))
+        unique("peers", (peer.key for peer in self.peers))
         accounts = [one.username for peer in self.peers for one in peer.accounts]
-        _unique("endpoints", [*(t.key for t in self.trunks), *accounts])
-        _unique("numbers", (f"{n.trunk_key}-{n.key}" for n in self.numbers))
+        unique("endpoints", [*(t.key for t in self.trunks), *accounts])
+        unique("numbers", (number.id for number in self.numbers))

@@ -8,23 +8,14 @@ import functools
 import hashlib
 from collections.abc import Iterator
 
-from peers.realtime import callers, hours, outgoing, schema, text
-from peers.realtime.facts import (
-    AccountFacts,
-    NumberFacts,
-    PeerFacts,
-    Snapshot,
-    StepFacts,
-    TrunkFacts,
-)
+from peers.realtime import blocks, callers, hours, outgoing, route_rows, schema, text
+from peers.realtime.facts import AccountFacts, PeerFacts, Snapshot, TrunkFacts
 from peers.realtime.rows import Row, Rows, row
 from peers.realtime.text import refuse
 
 #: Seconds between two qualify OPTIONS to a phone; keeps the NAT binding of a mobile network.
 PEER_QUALIFY = 30
 TRUNK_QUALIFY = 60
-#: Separates the targets of one step. The dialplan's FILTER lets it and usernames through only.
-TARGET_SEPARATOR = "&"
 
 
 def render(snapshot: Snapshot) -> Rows:
@@ -53,7 +44,8 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
             if step.schedule and step.schedule not in schedules:
                 where = f"number {number.key} step {step.position}"
                 raise refuse(where, "names an unknown schedule", "choose another")
-        yield from _number(number, known, callers.longest(_number_key(number), snapshot.callers))
+        yield from route_rows.rows(number, known, callers.longest(number.id, snapshot.callers))
+    yield from blocks.rows((n.trunk_key, n.id, n.key, n.last) for n in snapshot.numbers if n.last)
     yield from callers.rows(snapshot.callers)
     yield from outgoing.rows(snapshot.outgoing, trunks)
 
@@ -161,42 +153,4 @@ def _account(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row
         # Without it a phone that comes from a new network gets 403 until the old one expires.
         remove_existing="yes",
         qualify_frequency=str(PEER_QUALIFY),
-    )
-
-
-def _number_key(number: NumberFacts) -> str:
-    return f"{number.trunk_key}-{number.key}"
-
-
-def _number(number: NumberFacts, peers: dict[str, PeerFacts], longest: int) -> Iterator[Row]:
-    key = _number_key(number)
-    yield row(
-        schema.NUMBERS,
-        key,
-        display=number.display,
-        anonymous="reject" if number.reject_anonymous else "ring",
-        callers="listed" if number.listed_only else "open",
-        longest=str(longest),
-    )
-    ordered = sorted(number.steps, key=lambda step: step.position)
-    # The dialplan counts from 1 without gaps.
-    for place, step in enumerate(ordered, start=1):
-        yield _step(f"{key}-{place}", number, step, peers)
-
-
-def _step(key: str, number: NumberFacts, step: StepFacts, peers: dict[str, PeerFacts]) -> Row:
-    for target in step.targets:
-        if target not in peers:
-            raise refuse(
-                f"number {number.key} step {step.position}", "rings an unknown peer", "remove it"
-            )
-    usernames = [one.username for target in step.targets for one in peers[target].accounts]
-    return row(
-        schema.STEPS,
-        key,
-        kind=step.kind,
-        target=TARGET_SEPARATOR.join(usernames),
-        timeout=str(step.timeout),
-        schedule=step.schedule,
-        cause=step.cause,
     )

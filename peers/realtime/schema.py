@@ -118,8 +118,11 @@ NUMBERS = Table(
         Column("anonymous", "ring"),
         Column("callers", "open"),
         Column("longest", "0"),
+        Column("show", "label"),
+        Column("final", "auto"),
     ),
 )
+RANGES = Table("ddi_ranges", (Column("number"), Column("wild", "0")))
 CALLERS = Table("ddi_callers", (Column("verdict", "block"),))
 STEPS = Table(
     "ddi_steps",
@@ -129,6 +132,7 @@ STEPS = Table(
         Column("timeout", "30"),
         Column("schedule"),
         Column("cause", "unavailable"),
+        Column("sound"),
     ),
 )
 SCHEDULES = Table("ddi_schedules", (Column("zone", "UTC"),))
@@ -167,7 +171,7 @@ RATES = Table("ddi_rates", (Column("rate", "0"), Column("setup", "0"), Column("i
 
 TABLES = (
     ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS, SCHEDULES, TIMES,
-    CALLERS, OUTGOING, POLICIES, DESTINATIONS, EMERGENCY, TOLLS, RATES,
+    CALLERS, RANGES, OUTGOING, POLICIES, DESTINATIONS, EMERGENCY, TOLLS, RATES,
 )  # fmt: skip
 BY_NAME = {table.name: table for table in TABLES}
 #: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.

@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet
 
 from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
-from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState, Transport
+from peers.choices import LIVE_TOKEN_STATES, Carrier, StepKind, TokenState, Transport
 from peers.models import CallerRule, Number, Peer, Schedule, Step, Token, Trunk
 from peers.realtime.callers import CallerFacts
 from peers.realtime.facts import (
@@ -82,8 +82,8 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
 
 def _numbers(node: Node) -> "list[Number]":
     rows = Number.objects.filter(trunk__node=node, trunk__enabled=True, enabled=True)
-    ordered = Step.objects.order_by("position").select_related("schedule")
-    steps = Prefetch("steps", ordered.prefetch_related("peers"))
+    ordered = Step.objects.order_by("position").select_related("schedule").prefetch_related("sound")
+    steps = Prefetch("steps", ordered.prefetch_related("places__peer"))
     return list(rows.select_related("trunk").prefetch_related(steps).order_by("pk"))
 
 
@@ -140,9 +140,17 @@ def _number(number: Number) -> NumberFacts:
         trunk_key=number.trunk.key,
         display=number.label,
         steps=tuple(_step(step) for step in number.steps.all()),
-        reject_anonymous=number.reject_anonymous,
+        anonymous=number.anonymous,  # type: ignore[arg-type]  # the database holds no other (CHECK)
         listed_only=number.listed_only,
+        last=number.last_digits,
+        show=number.show,  # type: ignore[arg-type]
+        final=number.final,  # type: ignore[arg-type]
     )
+
+
+def number_id(number: Number) -> str:
+    """Its key in the realtime tables, as ``NumberFacts.id``."""
+    return NumberFacts(number.digits, number.trunk.key, last=number.last_digits).id
 
 
 def _callers(node: Node) -> tuple[CallerFacts, ...]:
@@ -151,17 +159,21 @@ def _callers(node: Node) -> tuple[CallerFacts, ...]:
         CallerFacts(
             rule.digits,
             rule.allow,
-            f"{rule.number.trunk.key}-{rule.number.digits}" if rule.number else "",
+            number_id(rule.number) if rule.number else "",
         )
         for rule in rules.order_by("pk")
     )
 
 
 def _step(step: Step) -> StepFacts:
+    places = list(step.places.all())
     return StepFacts(
         position=step.position,
         kind=step.kind,  # type: ignore[arg-type]  # the database holds no other (CHECK)
-        targets=tuple(sorted(peer.key for peer in step.peers.all())),
+        targets=tuple(place.peer.key for place in places),
+        seconds=tuple(place.seconds or step.timeout for place in places),
+        in_turn=step.in_turn,
+        sound=step.sound.key if step.sound and step.kind == StepKind.ANNOUNCE else "",
         timeout=step.timeout,
         cause=step.cause,  # type: ignore[arg-type]
         schedule=step.schedule.key if step.schedule else "",

@@ -84,7 +84,8 @@ class AmiTls:
 class StaticConfig:
     """What the templates need. ``realtime_url`` as for ``open_store``, with Asterisk's role.
 
-    ``tls`` is the folder with the certificate and its transports (``peers/tls/files.py``);
+    ``tls`` is the folder with the certificate and its transports (``peers/tls/files.py``),
+    ``sounds`` the one with announcements and greetings (``peers/sounds/files.py``);
     ``max_calls`` is Asterisk's hard limit of calls at once, 0 for none.
     """
 
@@ -93,6 +94,7 @@ class StaticConfig:
     realtime_url: str = field(repr=False)
     ami_secret: str = field(repr=False)
     tls: Path
+    sounds: Path
     ami_user: str = "ddiweb"
     ami_port: int = 5038
     bind_ipv4: str = "0.0.0.0"  # noqa: S104 - the firewall decides who gets in
@@ -104,6 +106,7 @@ class StaticConfig:
         matches("ami.user", _NAME, self.ami_user, "use small letters, digits and underscores")
         matches("ami.secret", _SECRET, self.ami_secret, "use 24 to 64 of A-Z a-z 0-9 _ -")
         between("ami.port", self.ami_port, 1, 65535)
+        matches("sounds", _PATH, str(self.sounds), "use an absolute path of plain characters")
         matches("tls", _PATH, str(self.tls), "use an absolute path of plain characters")
         between("max_calls", self.max_calls, 0, 100_000)
         for name, kind in (
@@ -163,6 +166,7 @@ def _values(config: StaticConfig) -> dict[str, str]:
         "SPOOL_DIR": str(folders.spool),
         "RUN_DIR": str(folders.run),
         "LOG_DIR": str(folders.log),
+        "SOUNDS_DIR": str(config.sounds),
         "TLS_DIR": str(config.tls),
         "MAX_CALLS": str(config.max_calls),
         # Says neither what it is nor which version.

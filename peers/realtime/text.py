@@ -7,8 +7,13 @@ PostgreSQL's driver strips trailing blanks: what a driver would change is refuse
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from ddiweb.deploy.errors import Refused
+from ddiweb.redact import redacted
+
+#: A name that we gave in Asterisk: of a trunk, a peer, a schedule, a mailbox.
+KEY = re.compile(r"\A[a-z0-9_]{1,40}\Z")
 
 #: Characters that a name shown to people may not hold: drivers, dialplan or SIP would read them.
 DISPLAY_FORBIDDEN = ";^,\"'\\`$<>{}"
@@ -102,3 +107,12 @@ def between(field: str, value: int, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise refuse(field, f"is not a whole number from {low} to {high}", "correct it")
     return value
+
+
+def unique(field: str, values: Iterable[str]) -> None:
+    """Refuse a value that stands twice."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise refuse(field, f"{redacted(value)} stands twice", "remove one")
+        seen.add(value)

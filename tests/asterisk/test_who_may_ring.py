@@ -71,7 +71,7 @@ def test_anonymous_callers_ring_unless_the_number_rejects_them(
 ) -> None:
     seen = []
     for rejected in (False, True):
-        apply(bench, reject_anonymous=rejected)
+        apply(bench, anonymous="reject" if rejected else "ring")
         seen.append(bench.vendor().call(LONDON, "anonymous").status)
     assert seen == [RANG, TURNED_AWAY]
 

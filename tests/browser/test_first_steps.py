@@ -128,5 +128,5 @@ def test_codecs_are_stored_in_the_order_that_was_chosen(told: dict[str, str], vi
 def test_a_step_that_rejects_does_not_ask_who_rings(told: dict[str, str], visit: Visit) -> None:
     page = visit.go("/peers/number/add/")
     page.select_option("#id_steps-0-kind", "reject")
-    expect(page.locator("#id_steps-0-peers")).to_be_hidden()
+    expect(page.locator("#id_steps-0-phones")).to_be_hidden()
     expect(page.locator("#id_steps-0-cause")).to_be_visible()

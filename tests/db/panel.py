@@ -105,14 +105,15 @@ def step(
 ) -> dict[str, Any]:  # fmt: skip
     data: dict[str, Any] = {
         "id": pk or "", "place": place, "kind": kind, "timeout": "20", "cause": "busy",
-        "peers": [peer.pk for peer in peers],
+        "phones": [peer.pk for peer in peers],
     }  # fmt: skip
     return data | ({"DELETE": "on"} if delete else {})
 
 
 def number_form(trunk: Trunk, *steps: dict[str, Any], **over: Any) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "trunk": trunk.pk, "e164": "+442079460123", "label": "London", "enabled": "on",
+        "trunk": trunk.pk, "e164": "+442079460123", "last": "", "label": "London",
+        "show": "label", "enabled": "on", "anonymous": "ring", "final": "auto",
         "steps-TOTAL_FORMS": len(steps),
         "steps-INITIAL_FORMS": sum(bool(entry["id"]) for entry in steps),
     }  # fmt: skip

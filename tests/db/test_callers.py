@@ -58,7 +58,7 @@ def test_a_number_in_the_panel_says_who_may_ring_it(node: Node, number: Number) 
     step = number.steps.get()
     form = panel.number_form(
         number.trunk, panel.step(list(step.peers.all()), pk=step.pk),
-        reject_anonymous="on", listed_only="on",
+        anonymous="reject", listed_only="on",
     )  # fmt: skip
     answer = panel.client().post(f"/peers/number/{number.pk}/change/", form)
     assert panel.faults(answer) == ""

@@ -9,8 +9,8 @@ from firewall.models import ManagementNetwork
 from firewall.ruleset.types import MAX_NETWORKS
 from peers import rules
 from peers.models import TrunkNetwork
-from peers.realtime.facts import TARGETS_MAX
 from peers.realtime.render import render
+from peers.realtime.routes import TARGETS_MAX
 from peers.realtime.snapshot import take
 from tests import factories
 from tests.db.api import V1, client, faults, operator, send

@@ -68,6 +68,7 @@ class Command(BaseCommand):
                 folders=Folders(**{name: options[name] for name in DEFAULTS}),
                 realtime_url=options["realtime_url"],
                 tls=Path(settings.TLS_DIR),
+                sounds=Path(settings.SOUNDS_DIR),
                 ami_secret=secret("DDIWEB_AMI_SECRET"),
                 ami_user=settings.AMI_USERNAME,
                 ami_port=settings.AMI_PORT,

@@ -1,0 +1,1 @@
+"""Announcements and greetings: uploaded, converted, delivered to the node as files."""
