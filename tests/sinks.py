@@ -129,13 +129,16 @@ _STATIC = StaticConfig(
     "postgresql://asterisk:pw@db.example:5433/realtime",
     "s" * 32,
     Path("/var/lib/ddiweb/tls"),
+    Path("/var/lib/ddiweb/sounds"),
 )
 _STATIC_LINES = {name: text.count("\n") for name, text in render_static(_STATIC).items()}
 
 
 def static(hostile: Hostile) -> None:
     """Asterisk's configuration and dialplan files: as many lines and sections as ever."""
-    name = hostile.dice.choice(("ami_secret", "ami_user", "realtime_url", "realm", "tls", "log"))
+    name = hostile.dice.choice(
+        ("ami_secret", "ami_user", "realtime_url", "realm", "tls", "sounds", "log")
+    )
     if name == "realm":
         changed = replace(_STATIC, node=NodeFacts("lab", hostile.text("ddi.lab")))
     elif name == "log":
@@ -144,6 +147,8 @@ def static(hostile: Hostile) -> None:
         )
     elif name == "tls":
         changed = replace(_STATIC, tls=Path(hostile.text("/var/lib/ddiweb/tls")))
+    elif name == "sounds":
+        changed = replace(_STATIC, sounds=Path(hostile.text("/var/lib/ddiweb/sounds")))
     else:
         changed = replace(_STATIC, **{name: hostile.text(getattr(_STATIC, name))})
     rendered = render_static(changed)

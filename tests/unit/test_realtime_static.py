@@ -17,7 +17,9 @@ SECRET = "s" * 32
 def _config(url: str = "sqlite:////var/lib/ddiweb/realtime.sqlite3") -> StaticConfig:
     names = ("etc", "modules", "data", "state", "spool", "run", "log")
     folders = Folders(*(Path("/srv/asterisk") / name for name in names))
-    return StaticConfig(NODE, folders, url, SECRET, Path("/var/lib/ddiweb/tls"))
+    return StaticConfig(
+        NODE, folders, url, SECRET, Path("/var/lib/ddiweb/tls"), Path("/var/lib/ddiweb/sounds")
+    )
 
 
 def test_no_placeholder_is_left() -> None:
