@@ -32,7 +32,7 @@ Grade = Literal["ok", "warn", "fail"]
 OLDEST_PYTHON = (3, 11)
 PATIENCE = 2.0  # seconds that a part is given to answer
 LEAST_DISK_MB = 200
-TOOLS = ("iptables-nft-restore", "ip6tables-nft-restore", "iptables-nft-save", "ipset", "conntrack")
+TOOLS = ("iptables-nft-restore", "ip6tables-nft-restore", "iptables-nft-save", "ipset")
 MOST_AHEAD = 60.0  # seconds that trusted time may differ from the wall clock
 UNSYNCHRONISED = 0x0040  # STA_UNSYNC of adjtimex(2)
 _PIN = re.compile(r"(?m)^([a-z0-9][a-z0-9._-]*)==([^ \\\n]+) \\$")
@@ -226,7 +226,7 @@ def tools() -> str:
     if missing:
         raise _Bad(
             f"not installed: {', '.join(missing)}",
-            "a node needs them: apt install iptables ipset conntrack", "warn",
+            "a node needs them: apt install iptables ipset", "warn",
         )  # fmt: skip
     return "installed"
 

@@ -30,7 +30,6 @@ AGENT_TOOLS = (
         for part in ("", "-restore", "-save")
     ),
     "ipset",
-    "conntrack",
 )
 
 

@@ -7,12 +7,13 @@ the engine goes the long way, which reads and compares everything.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.imprint import Imprint, imprint, legacy_entries, only_ours
-from firewall.agent.kernel import Kernel
+from firewall.agent.kernel import VERSIONS, Kernel
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
 from firewall.ruleset.diff import Difference, change, same
 from firewall.ruleset.parse import Dump
@@ -50,10 +51,13 @@ class Amender:
         if any(len(one.chains) > MAX_CHAINS for one in todo):
             return False
         try:
-            for one in todo:
-                self._count(one)
-            self._netfilter.restore_both({_version(one): one.text() for one in todo})
-            right = all(self._right(one, changed, good) for one in todo)
+            # A family waits for its tools and its kernel, not for the other family's.
+            with ThreadPoolExecutor(len(VERSIONS)) as pool:
+                counted = list(pool.map(self._counted, todo))
+                self._netfilter.restore_both({_version(one): one.text() for one in todo})
+                for one, dump in zip(todo, counted, strict=True):
+                    self._kernel.ledger.replaced(_version(one), dump, one.names)
+                right = all(pool.map(lambda one: self._right(one, changed, good), todo))
         except (RestoreError, Refused, Retryable, OSError):
             return False
         after = imprint(self._config.backend)
@@ -66,13 +70,12 @@ class Amender:
         for version, slot in ground.slots.items():
             yield change(*(self._kernel.family(one, version, slot) for one in (good, wanted)))
 
-    def _count(self, one: Difference) -> None:
-        """Take over what the chains counted that are written anew; on legacy it costs too much."""
-        version, dump = _version(one), Dump()
-        if self._config.backend == "nft":
-            there = [name for name, old, _ in one.chains if old] + [name for name, _ in one.stale]
-            dump = self._netfilter.read_chains(version, there)
-        self._kernel.ledger.replaced(version, dump, one.names)
+    def _counted(self, one: Difference) -> Dump:
+        """What the chains counted that are written anew; on legacy it costs too much."""
+        if self._config.backend != "nft":
+            return Dump()
+        there = [name for name, old, _ in one.chains if old] + [name for name, _ in one.stale]
+        return self._netfilter.read_chains(_version(one), there)
 
     def _right(self, one: Difference, changed: Sequence[Token], good: Intent) -> bool:
         version = _version(one)

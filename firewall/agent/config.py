@@ -11,7 +11,6 @@ from firewall.agent.doors import own_file
 from firewall.ruleset.types import Invalid, Management
 
 _FAMILIES = ("iptables", "ip6tables")
-_OPTIONAL = ("conntrack",)
 _SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 

@@ -5,19 +5,22 @@ is found by the address of the flows. An address that another live token uses to
 one NAT) keeps its RTP: cutting it would cut the neighbour's call.
 """
 
-from firewall.agent.netfilter import Netfilter, Version
-from firewall.ruleset.types import ID_MASK, MARK_BITS
+from firewall.agent.conntrack import Flow, Version
+from firewall.agent.flows import Whereabouts
+from firewall.agent.netfilter import Netfilter
+from firewall.ruleset.types import FLOW_BIT, ID_MASK, MARK_BITS, RTP_MARK
 
+VERSIONS: tuple[Version, Version] = (4, 6)
 _ID = (1 << MARK_BITS) - 1
-_LISTED_TOGETHER = 8  # more marks than this are found in one listing of all phones' flows
-_VERSIONS: tuple[Version, Version] = (4, 6)
 
 
 class Cutter:
     """Cuts flows; remembers which revoked marks it has already cut."""
 
-    def __init__(self, netfilter: Netfilter) -> None:
+    def __init__(self, netfilter: Netfilter, whereabouts: Whereabouts) -> None:
+        self._whereabouts = whereabouts
         self._netfilter = netfilter
+        self._connections = netfilter.connections
         self._done: set[int] = set()
 
     def cut_once(self, marks: set[int], live: set[int]) -> None:
@@ -30,27 +33,38 @@ class Cutter:
 
     def cut(self, marks: set[int], live: set[int]) -> int:
         """Cut; returns how many SIP flows were found. `live` are marks whose phones go on."""
-        return sum(self._cut_family(version, marks, live) for version in _VERSIONS)
-
-    def _cut_family(self, version: Version, marks: set[int], live: set[int]) -> int:
-        found = self._find(version, marks)
-        if not found:
-            return 0
-        for mark in {mark for _, mark in found}:
-            self._netfilter.cut_mark(version, mark)
-        marked = self._netfilter.flows(version, 0x40000000, 0x40000000)
-        spared = {flow.source for flow in marked if flow.mark & _ID in live}
-        for address in sorted({source for source, _ in found} - spared):
-            self._netfilter.forget(address, add=f"ddi-cut{version}", remove=f"ddi-seen{version}")
-            self._netfilter.cut_address(version, address)
+        found = self._find(marks)
+        self._connections.end(flow for flow in found if _ours(flow))
+        places = {flow.source for flow in found} | self._whereabouts.of(marks)
+        for version in VERSIONS:
+            if mine := {one for one in places if (":" in one) == (version == 6)}:
+                self._cut_audio(version, mine, live)
         return len(found)
 
-    def _find(self, version: Version, marks: set[int]) -> set[tuple[str, int]]:
-        """Addresses and marks; a flow that lost its bit still carries the number."""
-        flows = []
-        if len(marks) <= _LISTED_TOGETHER:
-            for mark in marks:
-                flows += self._netfilter.flows(version, mark, ID_MASK)
-        else:
-            flows = self._netfilter.flows(version, 0, 0x20000000)
-        return {(flow.source, flow.mark & _ID) for flow in flows if flow.mark & _ID in marks}
+    def _find(self, marks: set[int]) -> list[Flow]:
+        """Flows that carry these numbers; one that lost its bit still carries the number."""
+        if len(marks) == 1:
+            return list(self._connections.find(mark=next(iter(marks)), mask=ID_MASK))
+        flows = self._connections.find(mask=RTP_MARK)
+        return [flow for flow in flows if flow.mark & _ID in marks]
+
+    def _cut_audio(self, version: Version, addresses: set[str], live: set[int]) -> None:
+        flows = list(self._connections.find(version))
+        phones = (flow for flow in flows if flow.mark & FLOW_BIT)
+        spared = {flow.source for flow in phones if flow.mark & _ID in live}
+        gone = addresses - spared
+        for address in sorted(gone):
+            self._netfilter.forget(address, add=f"ddi-cut{version}", remove=f"ddi-seen{version}")
+        self._connections.end(
+            flow
+            for flow in flows
+            if flow.kind.startswith("udp") and not gone.isdisjoint((flow.source, flow.dest))
+        )
+
+
+def _ours(flow: Flow) -> bool:
+    """Of TCP only what has a phone's bit: the low numbers may be another program's marks.
+
+    A silent TCP connection would else outlive the list of revoked marks: its timeout is days.
+    """
+    return flow.kind.startswith("udp") or bool(flow.kind and flow.mark & FLOW_BIT)

@@ -15,7 +15,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from firewall.agent.amend import Amender, Ground
 from firewall.agent.config import Config
 from firewall.agent.cutter import Cutter
-from firewall.agent.flows import Flows
+from firewall.agent.flows import Flows, Whereabouts
 from firewall.agent.jail import Jail
 from firewall.agent.journal import amended
 from firewall.agent.kernel import VERSIONS, Kernel, View
@@ -35,10 +35,11 @@ class Engine:
         self._netfilter = netfilter
         self._state = state
         self._lock = threading.Lock()
-        self._cutter = Cutter(netfilter)
+        whereabouts = Whereabouts()
+        self._cutter = Cutter(netfilter, whereabouts)
         self._kernel = Kernel(config, netfilter)
         self.jail = Jail(config, netfilter, self._good)
-        self.flows = Flows(netfilter, self._good)
+        self.flows = Flows(netfilter, self._good, whereabouts)
         self._amender = Amender(config, netfilter, self._kernel)
 
     def apply(self, intent: Intent, fence: int) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Engine:
             "in_force": False,
             "drift": [],
             "counters": {},
-            "conntrack": self._netfilter.has_conntrack,
+            "conntrack": self._netfilter.connections.there,
             "jail": self.jail.status(),
             "warnings": self._warnings(),
         }
@@ -173,9 +174,10 @@ class Engine:
 
     def _warnings(self) -> list[str]:
         warnings = []
-        if not self._netfilter.has_conntrack:
+        if not self._netfilter.connections.there:
             warnings.append(
-                "conntrack is not installed: the RTP of a revoked phone ends only with its proof"
+                "the kernel does not list its connections (conntrack: modprobe "
+                "nf_conntrack_netlink): the RTP of a revoked phone ends only with its proof"
             )
         if self._state.damage:
             warnings.append(self._state.damage)

@@ -5,41 +5,58 @@ knows what no SIP message tells Asterisk.
 """
 
 import ipaddress
-import re
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from firewall.agent.netfilter import Netfilter, Version
+from firewall.agent.conntrack import Flow, Version
+from firewall.agent.netfilter import Netfilter
 from firewall.ruleset.types import FLOW_BIT, MARK_BITS, Intent, Invalid, network, whole
 
+REMEMBERED = 4 * 3600  # seconds
+MOST_PLACES = 8  # of one token
 PLACE = {4: 24, 6: 48}  # addresses that share so long a prefix are one place
-_VERSIONS: tuple[Version, Version] = (4, 6)
 _ID = (1 << MARK_BITS) - 1
-_FLOW = re.compile(r"(udp|tcp) +\d+ (\d+) .*?src=(\S+) dst=\S+ sport=(\d+) dport=(\d+) ")
-_MARK = re.compile(r"\bmark=(\d+)\b")
 _TIMEOUTS = Path("/proc/sys/net/netfilter")
 
 
-@dataclass(frozen=True)
-class Flow:
-    """A connection; `left` are the seconds until the kernel forgets it, if it stays silent."""
+class Whereabouts:
+    """From where each token was seen: a phone may close its TCP connection and go on talking.
 
-    kind: str
-    left: int
-    source: str
-    port: int
-    to: int
-    mark: int
+    Audio carries no token, so a revocation finds it by the address of the phone's signalling; of a
+    closed connection the kernel keeps nothing. Not kept over the agent's own end.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[int, dict[str, float]] = {}
+
+    def note(self, flows: Iterable[Flow]) -> None:
+        """Remember where these flows come from, and forget what is too long ago."""
+        now = self._clock()
+        for flow in flows:
+            self._seen.setdefault(flow.mark & _ID, {})[flow.source] = now
+        for mark, places in list(self._seen.items()):
+            kept = {place: at for place, at in places.items() if now - at < REMEMBERED}
+            self._seen[mark] = dict(sorted(kept.items(), key=lambda item: -item[1])[:MOST_PLACES])
+            if not kept:
+                del self._seen[mark]
+
+    def of(self, marks: Iterable[int]) -> set[str]:
+        """Addresses from which one of these tokens came."""
+        return {place for mark in marks for place in self._seen.get(mark, ())}
 
 
 class Flows:
     """Questions about the flows of phones. Changes nothing."""
 
-    def __init__(self, netfilter: Netfilter, current: Callable[[], Intent | None]) -> None:
-        self._netfilter = netfilter
+    def __init__(
+        self, netfilter: Netfilter, current: Callable[[], Intent | None], whereabouts: Whereabouts
+    ) -> None:
+        self._connections = netfilter.connections
         self._current = current
+        self._whereabouts = whereabouts
 
     def whose(self, address: str, port: int) -> int:
         """The mark of the token that the SIP flow from there carried last; 0 if there is none.
@@ -51,8 +68,8 @@ class Flows:
         if intent is None:
             return 0
         version: Version = 6 if ":" in address else 4
-        for flow in flows(self._netfilter, version, ["-s", address]):
-            if flow.port == port and flow.mark & FLOW_BIT and flow.to in _sip_ports(intent):
+        for flow in self._connections.find(version, FLOW_BIT, FLOW_BIT):
+            if (flow.source, flow.port) == (address, port) and flow.to in _sip_ports(intent):
                 return flow.mark & _ID
         return 0
 
@@ -63,23 +80,14 @@ class Flows:
         """
         seen: dict[str, dict[str, int]] = defaultdict(dict)
         limits = _limits()
-        for version in _VERSIONS:
-            for flow in flows(self._netfilter, version, ["--mark", f"{FLOW_BIT:#x}/{FLOW_BIT:#x}"]):
-                place = str(ipaddress.ip_network((flow.source, PLACE[version]), strict=False))
-                silent = max(0, limits.get(flow.kind, flow.left) - flow.left)
-                at = seen[str(flow.mark & _ID)]
-                at[place] = min(silent, at.get(place, silent))
+        found = list(self._connections.find(mark=FLOW_BIT, mask=FLOW_BIT))
+        self._whereabouts.note(found)
+        for flow in found:
+            place = str(ipaddress.ip_network((flow.source, PLACE[flow.version]), strict=False))
+            silent = max(0, limits.get(flow.kind, flow.left) - flow.left)
+            at = seen[str(flow.mark & _ID)]
+            at[place] = min(silent, at.get(place, silent))
         return {mark: at for mark, at in seen.items() if len(at) > 1}
-
-
-def flows(netfilter: Netfilter, version: Version, match: list[str]) -> Iterator[Flow]:
-    """The connections that `match` (options of conntrack) selects."""
-    for line in netfilter.list_flows(version, match).splitlines():
-        head, mark = _FLOW.match(line), _MARK.search(line)
-        if head and mark:
-            source = str(ipaddress.ip_address(head[3]))
-            kind = f"{head[1]} assured" if "[ASSURED]" in line else head[1]
-            yield Flow(kind, int(head[2]), source, int(head[4]), int(head[5]), int(mark[1]))
 
 
 def endpoint(address: object, port: object) -> tuple[str, int]:

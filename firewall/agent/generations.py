@@ -130,8 +130,8 @@ class Generations:
 
     def serial(self, first: int) -> int:
         """One that no open connection carries: what an earlier trial proved, proves nothing now."""
-        marks = {mark for v in VERSIONS for mark in self._netfilter.marks(v, rules.TRIAL_BIT)}
-        used = set(map(rules.serial_of, marks))
+        proofs = self._netfilter.connections.find(mark=rules.TRIAL_BIT, mask=rules.TRIAL_BIT)
+        used = {rules.serial_of(flow.mark) for flow in proofs}
         order = [(first + step) % rules.SERIALS for step in range(rules.SERIALS)]
         return next((serial for serial in order if serial not in used), order[0])
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
-from firewall.agent.flows import flows
 from firewall.agent.netfilter import Netfilter, RestoreError, Version
 from firewall.ruleset.types import (
     Intent,
@@ -29,7 +28,6 @@ MOST = 65_536  # entries that one set holds, and one request names
 LONGEST = 31 * 86_400  # seconds
 NARROWEST = {4: 24, 6: 48}  # no prefix is shorter: nobody bans a country by a typing error
 SHOWN = 200  # entries in a status
-_CUT_ONE_BY_ONE = 8  # more networks than this are first looked for in one listing of all flows
 _ENTRY = re.compile(r"^add (?:ddi-jail[46]) (\S+) timeout (\d+)", re.MULTILINE)
 
 
@@ -141,21 +139,15 @@ class Jail:
 
     def _end_flows(self, gone: list[Network]) -> None:
         """End what they have open: their packets meet the ban, and ours to them no old flow."""
-        for version in VERSIONS:
-            mine = [one for one in gone if one.version == version]
-            if len(mine) > _CUT_ONE_BY_ONE:
-                mine = self._with_flows(version, mine)
-            for one in mine:
-                self._netfilter.end_flows(version, str(one))
-
-    def _with_flows(self, version: Version, gone: list[Network]) -> list[Network]:
-        """Those of many networks that have a flow at all."""
-        wanted = set(gone)
-        widths = sorted({one.prefixlen for one in gone})
-        found: set[Network] = set()
-        for flow in flows(self._netfilter, version, []):
-            found |= {net for net in _around(flow.source, widths) if net in wanted}
-        return sorted(found)
+        wanted, widths = set(gone), sorted({(one.version, one.prefixlen) for one in gone})
+        connections = self._netfilter.connections
+        connections.end(
+            flow
+            for flow in list(connections.find())
+            if any(
+                net in wanted for end in (flow.source, flow.dest) for net in _around(end, widths)
+            )
+        )
 
 
 class Guarded:
@@ -187,9 +179,11 @@ class Guarded:
         return ""
 
 
-def _around(address: str, widths: Iterable[int]) -> Iterator[Network]:
-    for width in widths:
-        yield ipaddress.ip_network((address, width), strict=False)
+def _around(address: str, widths: Iterable[tuple[int, int]]) -> Iterator[Network]:
+    mine = 6 if ":" in address else 4
+    for version, width in widths:
+        if version == mine:
+            yield ipaddress.ip_network((address, width), strict=False)
 
 
 def _span(net: Network) -> tuple[int, int, int]:

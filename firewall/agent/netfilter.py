@@ -1,45 +1,35 @@
-"""The only subprocesses of the agent: iptables-save and -restore, ipset, conntrack.
+"""The only subprocesses of the agent: iptables-save and -restore, ipset.
 
 No shell; rules go in by standard input, so no token is ever in an argument list.
 """
 
 import contextlib
 import fcntl
-import ipaddress
 import os
 import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
+from firewall.agent.conntrack import Connections, Version
 from firewall.ruleset.parse import Dump, SetDump, parse_headers, parse_save, parse_sets
-from firewall.ruleset.types import FLOW_BIT, ID_MASK, MARK_MASK, redact
+from firewall.ruleset.types import redact
 
-Version = Literal[4, 6]
+__all__ = ["Netfilter", "RestoreError", "Version"]
+
 _COMMAND = {4: "iptables", 6: "ip6tables"}
 _SECONDS = 60  # a restore of 50,000 tokens takes 8 s on nft
 _LOCK_SECONDS = 5
 # How `-v -S` prints a rule's counters; a rule of ours holds no " -c " of its own.
 _INLINE = re.compile(r"\A(-A .*?) -c (\d+) (\d+)(.*)\Z")
-_FLOW = re.compile(r"\bsrc=(\S+) dst=\S+ .*\bmark=(\d+)\b")
 
 
 class RestoreError(Exception):
     """iptables-restore or ipset refused a transaction; what it said, redacted."""
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A connection: who started it, and its mark."""
-
-    source: str
-    mark: int
 
 
 class Netfilter:
@@ -48,11 +38,7 @@ class Netfilter:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.backend = config.backend
-
-    @property
-    def has_conntrack(self) -> bool:
-        """Whether the conntrack tool is there to cut live flows."""
-        return self._config.argv("conntrack") is not None
+        self.connections = Connections(off=config.tools.get("conntrack") == ())
 
     def read(self, version: Version) -> Dump:
         """The filter table with counters."""
@@ -153,52 +139,6 @@ class Netfilter:
                 found.append(f"{count} IPv{version} rules in {other}")
         return ", ".join(found)
 
-    def flows(self, version: Version, mark: int, mask: int) -> list[Flow]:
-        """Connections, UDP and TCP, whose mark matches; the kernel filters. Empty without the tool.
-
-        A phone with TCP or TLS is known by such a connection alone: its audio is found by it.
-        """
-        return list(_flows(self.list_flows(version, ["--mark", f"{mark:#x}/{mask:#x}"])))
-
-    def marks(self, version: Version, bit: int) -> set[int]:
-        """Marks of connections that have this bit. Empty without the tool."""
-        return {flow.mark for flow in self.flows(version, bit, bit)}
-
-    def cut_mark(self, version: Version, mark: int) -> None:
-        """Delete the connections of one token.
-
-        A silent TCP connection would else outlive the list of revoked marks: its timeout is days.
-        Of TCP only what has a phone's bit, for the low numbers may be another program's marks.
-        """
-        self._conntrack_delete(version, ["-p", "udp", "--mark", f"{mark:#x}/{ID_MASK:#x}"])
-        proven = f"{FLOW_BIT | mark:#x}/{MARK_MASK:#x}"
-        self._conntrack_delete(version, ["-p", "tcp", "--mark", proven])
-
-    def cut_address(self, version: Version, address: str) -> None:
-        """Delete all UDP connections from and to an address."""
-        address = str(ipaddress.ip_address(address))
-        self._conntrack_delete(version, ["-p", "udp", "-s", address])
-        self._conntrack_delete(version, ["-p", "udp", "-d", address])
-
-    def list_flows(self, version: Version, match: list[str]) -> str:
-        """The table of connections, as the tool prints it; the kernel filters by `match`."""
-        if not self.has_conntrack:
-            return ""
-        done = self._run("conntrack", ["-L", "-f", _ip(version), *match])
-        if done.returncode:
-            raise Retryable(f"conntrack: {_said(done)}")
-        return done.stdout
-
-    def end_flows(self, version: Version, cidr: str) -> None:
-        """Forget a network's connections, both ways; TCP that is still let in is picked up anew."""
-        if self.has_conntrack:
-            for side in ("-s", "-d"):
-                self._run("conntrack", ["-D", "-f", _ip(version), side, cidr])
-
-    def _conntrack_delete(self, version: Version, match: list[str]) -> None:
-        if self.has_conntrack:
-            self._run("conntrack", ["-D", "-f", _ip(version), *match])
-
     @contextlib.contextmanager
     def _lock(self) -> Iterator[list[dict[str, str]]]:
         """Hold iptables' own lock; yields what gives each family's tool another one to take."""
@@ -256,10 +196,6 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _ip(version: Version) -> str:
-    return "ipv4" if version == 4 else "ipv6"
-
-
 def _said(done: "subprocess.CompletedProcess[str]") -> str:
     text = redact(" ".join(done.stderr.split()))[:300]
     return f"exit {done.returncode}: {text or 'no message'}"
@@ -272,11 +208,3 @@ def _words(path: Path) -> list[str] | None:
         return []  # the kernel has no legacy tables at all
     except OSError:
         return None
-
-
-def _flows(text: str) -> Iterator[Flow]:
-    for line in text.splitlines():
-        found = _FLOW.search(line)
-        if found:
-            with contextlib.suppress(ValueError):
-                yield Flow(str(ipaddress.ip_address(found[1])), int(found[2]))

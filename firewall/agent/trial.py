@@ -266,8 +266,8 @@ class TrialEngine(Engine):
             if base:
                 self._generations.change(base, running, running.bases)
         except RestoreError:
-            self._drop()  # a thief is not let in for the sake of a trial
-            return self._bring(base) if base else {"changed": True}
+            self._drop(base)  # a thief is not let in for the sake of a trial
+            return {"changed": True}
         self._trial = tried
         self._state.keep()
         self._cut(tried.intent)
@@ -297,17 +297,17 @@ class TrialEngine(Engine):
         except (DeployError, KeyError, TypeError, ValueError):
             return None
 
-    def _drop(self) -> None:
+    def _drop(self, base: Intent | None = None) -> None:
         """End a trial now: both families turn back together, then it is cleared away."""
         with contextlib.suppress(RestoreError):  # without the sets nothing chooses the trial
             self._netfilter.restore_sets(rules.end())
-        self._clear()
+        self._clear(base)
 
-    def _clear(self) -> None:
-        """The good rules alone; the first trial of a host leaves none of ours behind."""
-        good = self._state.current
+    def _clear(self, base: Intent | None = None) -> None:
+        """The good rules alone, or `base`; the first trial of a host leaves none of ours behind."""
+        good = base or self._good()
         if good is not None:
-            self._bring(good.intent, mixed=True)
+            self._bring(good, mixed=True)
         elif self._generations.unfounded():
             self._kernel.remove_all()
             for name in self._netfilter.read_sets():

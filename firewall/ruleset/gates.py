@@ -156,7 +156,9 @@ class Gates:
             "SYN",
             ((Laden(self.version),), _DROP),
             ((Eager(self.version),), _DROP),
-            ((), SetMark(0, MARK_MASK)),
+            # Only the bit: if the token that was seen here is revoked, its number still tells whose
+            # address this is.
+            ((), SetMark(0, FLOW_BIT)),
             ((), _ACCEPT),
         )
         # In TLS only the first segment shows a token: each later one vouches for its address.

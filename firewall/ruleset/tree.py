@@ -10,7 +10,7 @@ in which no token was found gives the packet back, and the next digits are looke
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections import deque
 from functools import lru_cache
 from operator import attrgetter
 
@@ -19,21 +19,35 @@ from firewall.ruleset.rules import Chain, Rule, SetMark, To
 from firewall.ruleset.types import FLOW_BIT, MARK_MASK, Token
 
 LEAF = 16
+_roots: deque[tuple[str, str, tuple[Token, ...], tuple[Chain, ...]]] = deque(maxlen=4)
 MAX_LEVELS = 5  # below TOK; see gates: the longest way to TOK is 8 chains, behind it are 3 more
 
 
-def token_chains(slot: str, site_prefix: str, tokens: Iterable[Token]) -> tuple[Chain, ...]:
+def token_chains(slot: str, site_prefix: str, tokens: tuple[Token, ...]) -> tuple[Chain, ...]:
     """The tree's chains, root (`TOK`) first, each ending at `VERDICT`; depth-first order.
 
     Both families have the same, and a token that comes or goes changes one branch: branches are
     kept, so what is built again costs little. What comes out depends on what goes in alone.
     """
+    for *names, known, made in _roots:
+        # By identity: the other family asks with the very same tuple, and to compare or hash
+        # 10,000 tokens takes milliseconds that a revocation would wait for.
+        if known is tokens and names == [slot, site_prefix]:
+            return made
     ordered = tuple(sorted(tokens, key=attrgetter("value")))
-    return _branch(slot, site_prefix, "", ordered, 0)
+    made = _split(slot, site_prefix, "", ordered, 0)
+    _roots.append((slot, site_prefix, tokens, made))
+    return made
 
 
 @lru_cache(maxsize=4096)
 def _branch(
+    slot: str, site: str, known: str, tokens: tuple[Token, ...], level: int
+) -> tuple[Chain, ...]:
+    return _split(slot, site, known, tokens, level)
+
+
+def _split(
     slot: str, site: str, known: str, tokens: tuple[Token, ...], level: int
 ) -> tuple[Chain, ...]:
     if len(tokens) <= LEAF or level == MAX_LEVELS:

@@ -88,6 +88,10 @@ class Token:
                 "issue the token anew in the panel",
             )
 
+    def __hash__(self) -> int:
+        # A text keeps its hash, a tuple of fields does not; values are no two tokens' own.
+        return hash(self.value)
+
     @property
     def digits(self) -> str:
         """The 26 characters behind the site prefix."""

@@ -200,6 +200,39 @@ def test_the_audio_of_a_revoked_phone_with_tls_alone_ends(gate: Bench, family: i
     assert gate.arrived(family, "rtp") == [b"before"]
 
 
+def test_the_audio_of_a_revoked_phone_ends_though_it_closed_its_connection_before(
+    gate: Bench, family: int
+) -> None:
+    """The kernel forgets a closed connection; the agent, asked for places, had noted it."""
+    phone = gate.hands["attacker"].udp(family, PHONE[family])
+    caller = Caller(gate, family, TLS)
+    caller.send(hello(FIRST))
+    assert len(taken(gate, family, TLS)) == 1
+    gate.channel.places()
+    phone.send(b"before", SRV[family], RTP)
+    caller.close()
+    gate.run("conntrack", "-D", "-p", "tcp", "-f", f"ipv{family}", "-s", PHONE[family])
+    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
+    phone.send(b"after", SRV[family], RTP)
+    assert gate.arrived(family, "rtp") == [b"before"]
+
+
+def test_the_audio_of_a_revoked_phone_ends_though_it_began_its_connection_anew(
+    gate: Bench, family: int
+) -> None:
+    """A SYN on its own addresses and ports takes the proof from a flow, not whose it was."""
+    phone = gate.hands["attacker"].udp(family, PHONE[family])
+    caller = Caller(gate, family, TLS)
+    caller.send(hello(FIRST))
+    assert len(taken(gate, family, TLS)) == 1
+    phone.send(b"before", SRV[family], RTP)
+    caller.vanish()
+    Caller(gate, family, TLS, own=caller.port)
+    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
+    phone.send(b"after", SRV[family], RTP)
+    assert gate.arrived(family, "rtp") == [b"before"]
+
+
 def test_each_segment_of_a_phone_renews_its_right_to_rtp(gate: Bench, family: int) -> None:
     caller = Caller(gate, family, TLS)
     caller.send(hello(NAME))
