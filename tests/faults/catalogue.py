@@ -60,7 +60,7 @@ FAULTS = (
     Fault("the length guard is off by a byte", f"{RULES}/gates.py",
           "LONGEST = 4096", "LONGEST = 4097", "duel"),
     Fault("a TCP SYN keeps the mark of the flow before", f"{RULES}/gates.py",
-          "((), SetMark(0, MARK_MASK)),\n            ((), _ACCEPT),",
+          "((), SetMark(0, FLOW_BIT)),\n            ((), _ACCEPT),",
           "((), _ACCEPT),",
           "kernel/test_firewall_tcp.py nft and v4 and DeadOnBothSides"),
     Fault("a SYN with data is let through", f"{RULES}/gates.py",
