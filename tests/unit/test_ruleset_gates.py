@@ -75,12 +75,12 @@ def test_the_order_at_a_gate_is_the_documented_one() -> None:
     ]
 
 
-def test_a_syn_loses_its_mark_before_it_is_let_in() -> None:
+def test_a_syn_loses_the_bit_that_lets_in_before_it_is_let_in() -> None:
     lines = _chain(_family(4, tcp=True), "SYN")
     assert [line.partition("-j ")[2].split()[0] for line in lines] == [
         *("DROP", "DROP", "CONNMARK", "ACCEPT")
     ]
-    assert lines[2].endswith("--set-xmark 0x0/0x7fffffff")
+    assert lines[2].endswith("--set-xmark 0x0/0x40000000")
 
 
 def test_a_list_of_xt_recent_has_its_familys_own_name() -> None:
