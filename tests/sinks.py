@@ -62,9 +62,9 @@ def _snapshot(hostile: Hostile) -> Snapshot:
     dice = hostile.dice
     node = NodeFacts("lab", "ddi.lab")
     trunk = {
-        "key": "trunk_1", "networks": ("203.0.113.20/32",), "registrar_host": "sip.example.net",
-        "username": "acme", "password": "s3cret", "outbound_host": "proxy.example.net",
-        "country": "44",
+        "key": "trunk_1", "networks": ("203.0.113.20/32",), "username": "acme",
+        "password": "s3cret", "country": "44", "prefix_in": "9", "prefix_out": "9",
+        "from_domain": "sip.example.net", "transport": "udp",
     }  # fmt: skip
     peer = {
         "key": "peer_1", "username": "alice", "digest_ha1_md5": "0" * 32, "display_name": "Alice",

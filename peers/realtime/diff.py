@@ -50,17 +50,17 @@ class Change:
     def actions(self) -> tuple[Action, ...]:
         """AMI actions in the order in which they are to be done; often none.
 
-        Endpoints, auths, aors, identifies and routes are in force at the next request without
-        any. Outbound registrations and static contacts are read at a reload only. The contact of
-        a phone whose aor vanished would otherwise stay until it expires.
+        Phones, their passwords and routes are in force at the next request without any. Trunks
+        are read at a reload only, and a registration is begun or ended by that of its own module.
+        The contact of a phone whose aor vanished would otherwise stay until it expires.
         """
         actions: list[Action] = []
-        if any(row.as_dict()["contact"] for row in self.touched("ps_aors")):
+        if any(self.touched(table.name) for table in schema.STATIC):
             actions.append(Reload("res_pjsip.so"))
-        if self.touched("ps_registrations"):
+        if self.touched(schema.REGISTRATIONS.name):
             actions.append(Reload("res_pjsip_outbound_registration.so"))
         for row in self.deletes:
-            if row.table == "ps_aors" and not row.as_dict()["contact"]:
+            if row.table == schema.AORS.name:
                 actions.append(RemoveContacts(row.id))
         return tuple(actions)
 

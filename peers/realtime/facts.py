@@ -6,41 +6,34 @@ raises Refused with the field, its fault and the remedy, also for what a form wo
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
 
 from peers.realtime import text
 from peers.realtime.callers import CallerFacts
 from peers.realtime.hours import ScheduleFacts
 from peers.realtime.outgoing import OutgoingFacts
 from peers.realtime.routes import NumberFacts, StepFacts
-from peers.realtime.text import KEY, between, display_text, matches, refuse, row_text, unique
+from peers.realtime.text import KEY, between, display_text, matches, refuse, unique
+from peers.realtime.trunks import ServerFacts, TrunkFacts
+from peers.realtime.trunks import codecs as check_codecs
 
 __all__ = [
-    "KEY", "AccountFacts", "NodeFacts", "NumberFacts", "PeerFacts", "Snapshot", "StepFacts",
+    "KEY", "AccountFacts", "NodeFacts", "NumberFacts", "PeerFacts", "ServerFacts", "Snapshot",
+    "StepFacts",
     "TrunkFacts",
 ]  # fmt: skip
 
 SLUG = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
 REALM = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\Z")
 USERNAME = re.compile(r"\A[A-Za-z0-9_.-]{3,64}\Z")
-VENDOR_USERNAME = re.compile(r"\A[A-Za-z0-9_.+-]{0,64}\Z")
 HA1_MD5 = re.compile(r"\A[0-9a-f]{32}\Z")
-COUNTRY = re.compile(r"\A([1-9][0-9]{0,2})?\Z")
-#: Codecs in Asterisk's own names that the static configuration loads.
-CODECS = ("alaw", "ulaw", "g722", "opus", "gsm")
-DidHeader = Literal["request", "to"]
-
-
-def _codecs(name: str, values: tuple[str, ...]) -> None:
-    if not values:
-        raise refuse(name, "names no codec", "choose at least one")
-    if len(set(values)) != len(values) or not set(values) <= set(CODECS):
-        raise refuse(name, "names an unknown or repeated codec", f"choose of {', '.join(CODECS)}")
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """A host that runs Asterisk. Ports are UDP ports; ``realm`` is part of every digest hash."""
+    """A host that runs Asterisk; ``realm`` is part of every digest hash.
+
+    Ports are UDP ports, but ``tls_port``: the one of its transports for TLS, 0 if it has none.
+    """
 
     slug: str
     realm: str
@@ -49,61 +42,18 @@ class NodeFacts:
     rtp_last: int = 20000
     public_ipv4: str = ""
     public_ipv6: str = ""
+    tls_port: int = 0
 
     def __post_init__(self) -> None:
         matches("node.slug", SLUG, self.slug, "use small letters, digits and hyphens")
         matches("node.realm", REALM, self.realm, "use letters, digits, dots and hyphens")
         between("node.sip_port", self.sip_port, 1, 65535)
+        between("node.tls_port", self.tls_port, 0, 65535)
         between("node.rtp_first", self.rtp_first, 1024, 65534)
         between("node.rtp_last", self.rtp_last, self.rtp_first + 1, 65535)
         for name in ("public_ipv4", "public_ipv6"):
             if getattr(self, name):
                 text.host(f"node.{name}", getattr(self, name))
-
-
-@dataclass(frozen=True)
-class TrunkFacts:
-    """A vendor's SIP service. ``key`` is the name of its endpoint, ``networks`` its only proof.
-
-    ``did_header``: where the vendor puts the DDI, in the request URI or in To. ``country`` is the
-    country code that turns a national ``020…`` into E.164 digits; empty: numbers come in full.
-    ``channels_max`` counts calls at once, 0 is no limit.
-    """
-
-    key: str
-    networks: tuple[str, ...]
-    registrar_host: str = ""
-    registrar_port: int = 5060
-    username: str = ""
-    password: str = field(default="", repr=False)
-    register: bool = False
-    outbound_host: str = ""
-    codecs: tuple[str, ...] = ("alaw", "ulaw")
-    qualify: bool = False
-    did_header: DidHeader = "request"
-    channels_max: int = 0
-    country: str = ""
-
-    def __post_init__(self) -> None:
-        matches("trunk.key", KEY, self.key, "use [a-z0-9_]")
-        for value in self.networks:
-            text.network("trunk.networks", value)
-        unique("trunk.networks", self.networks)
-        for name in ("registrar_host", "outbound_host"):
-            if getattr(self, name):
-                text.host(f"trunk.{name}", getattr(self, name))
-        between("trunk.registrar_port", self.registrar_port, 1, 65535)
-        matches("trunk.username", VENDOR_USERNAME, self.username, "use letters, digits, . _ + -")
-        row_text("trunk.password", self.password)
-        if self.register and not (self.registrar_host and self.username and self.password):
-            raise refuse(
-                "trunk.register", "lacks a registrar, a username or a password", "give all three"
-            )
-        if self.did_header not in ("request", "to"):
-            raise refuse("trunk.did_header", "is unknown", "choose request or to")
-        _codecs("trunk.codecs", self.codecs)
-        between("trunk.channels_max", self.channels_max, 0, 100_000)
-        matches("trunk.country", COUNTRY, self.country, "write a country code such as 44")
 
 
 @dataclass(frozen=True)
@@ -148,7 +98,7 @@ class PeerFacts:
     def __post_init__(self) -> None:
         matches("peer.key", KEY, self.key, "use [a-z0-9_]")
         AccountFacts(self.username, self.digest_ha1_md5)
-        _codecs("peer.codecs", self.codecs)
+        check_codecs("peer.codecs", self.codecs)
         display_text("peer.display_name", self.display_name)
 
     @property
@@ -179,5 +129,6 @@ class Snapshot:
         unique("trunks", (trunk.key for trunk in self.trunks))
         unique("peers", (peer.key for peer in self.peers))
         accounts = [one.username for peer in self.peers for one in peer.accounts]
-        unique("endpoints", [*(t.key for t in self.trunks), *accounts])
+        trunks = [name for trunk in self.trunks for name in trunk.endpoints]
+        unique("endpoints", [*trunks, *accounts])
         unique("numbers", (number.id for number in self.numbers))

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,9 @@ from ddiweb.redact import redacted
 from peers.realtime import schema
 from peers.realtime.text import row_text
 
+#: At the end of a SIP URI that we made (RFC 3261, 25.1). Only tables that Asterisk loads whole have
+#: such columns: a realtime look-up would split the value there.
+_OWN_PARAMETERS = re.compile(r"(;transport=(tcp|tls))?(;lr)?\Z")
 _ORDER = {table.name: index for index, table in enumerate(schema.TABLES)}
 
 
@@ -54,8 +58,11 @@ def check(candidate: Row) -> Row:
     """Return ``candidate`` if every value is carried by both drivers as it is; raises Refused."""
     if not candidate.id:
         raise Refused(f"{candidate.table}.id: is empty; give it a key")
-    for name, value in candidate.as_dict().items():
-        row_text(f"{candidate.table}.{name}", value)
+    row_text(f"{candidate.table}.id", candidate.id)
+    columns = schema.BY_NAME[candidate.table].columns
+    for column, value in zip(columns, candidate.values, strict=True):
+        plain = _OWN_PARAMETERS.sub("", value) if column.uri else value
+        row_text(f"{candidate.table}.{column.name}", plain)
     return candidate
 
 

@@ -11,11 +11,15 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Column:
-    """A column; a ``secret`` one is redacted in every diff."""
+    """A column; a ``secret`` one is redacted in every diff.
+
+    ``uri``: a SIP URI of our own making, which may end with parameters of our own.
+    """
 
     name: str
     default: str = ""
     secret: bool = False
+    uri: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,20 +89,61 @@ AORS = Table(
         Column("maximum_expiration", "3600"),
     ),
 )
-IDENTIFIES = Table(
-    "ps_endpoint_id_ips",
+#: Trunks. Asterisk loads these whole, as it would a file; see ``static_view``.
+TRUNK_ENDPOINTS = Table(
+    "trunk_endpoints",
     (
-        Column("endpoint"),
-        Column("match"),
+        Column("transport"),
+        Column("aors"),
+        Column("outbound_auth"),
+        Column("outbound_proxy", uri=True),
+        Column("context", "from-trunk"),
+        # With the default, or with username beside ip, a stranger who writes the trunk's name into
+        # From would reach the dialplan.
+        Column("identify_by", "ip"),
+        Column("disallow", "all"),
+        Column("allow", "alaw,ulaw"),
+        Column("accountcode"),
+        Column("direct_media", "no"),
+        Column("rewrite_contact", "no"),
+        Column("rtp_symmetric", "no"),
+        Column("force_rport", "yes"),
+        Column("dtmf_mode", "rfc4733"),
+        Column("timers", "yes"),
+        Column("media_encryption", "no"),
+        # The default answers 484 to a prefix of a DDI.
+        Column("allow_overlap", "no"),
+        Column("allow_transfer", "no"),
+        Column("allow_subscribe", "no"),
+        Column("from_user"),
+        Column("from_domain"),
+        Column("trust_id_inbound", "no"),
+        Column("trust_id_outbound", "no"),
+        Column("send_pai", "no"),
+        Column("send_rpid", "no"),
+        Column("max_video_streams", "0"),
+        Column("language", "en"),
     ),
 )
-REGISTRATIONS = Table(
-    "ps_registrations",
+TRUNK_AORS = Table(
+    "trunk_aors",
     (
-        Column("server_uri"),
-        Column("client_uri"),
+        Column("contact", uri=True),
+        Column("outbound_proxy", uri=True),
+        Column("qualify_frequency", "0"),
+        Column("qualify_timeout", "3.0"),
+    ),
+)
+IDENTIFIES = Table("trunk_identifies", (Column("endpoint"), Column("match")))
+REGISTRATIONS = Table(
+    "trunk_registrations",
+    (
+        Column("server_uri", uri=True),
+        Column("client_uri", uri=True),
         Column("contact_user"),
         Column("outbound_auth"),
+        Column("outbound_proxy", uri=True),
+        Column("transport"),
         Column("expiration", "300"),
         Column("retry_interval", "20"),
         Column("forbidden_retry_interval", "60"),
@@ -108,8 +153,23 @@ REGISTRATIONS = Table(
         Column("max_random_initial_delay", "0"),
     ),
 )
+#: What the dialplan needs of a trunk; see [trunk], [e164] and [to-trunk] in extensions.conf.
 TRUNKS = Table(
-    "ddi_trunks", (Column("header", "request"), Column("country"), Column("channels_max", "0"))
+    "ddi_trunks",
+    (
+        Column("header", "request"),
+        Column("country"),
+        Column("channels_max", "0"),
+        Column("caller_in", "pai"),
+        Column("caller_out", "from"),
+        Column("number_in", "e164"),
+        Column("number_out", "plus"),
+        Column("prefix_in"),
+        Column("prefix_out"),
+        Column("national", "0"),
+        Column("international", "00"),
+        Column("servers"),
+    ),
 )
 NUMBERS = Table(
     "ddi_numbers",
@@ -170,9 +230,12 @@ TOLLS = Table("ddi_tolls", (Column("channels", "0"), Column("longest", "0"), *_C
 RATES = Table("ddi_rates", (Column("rate", "0"), Column("setup", "0"), Column("increment", "60")))
 
 TABLES = (
-    ENDPOINTS, AUTHS, AORS, IDENTIFIES, REGISTRATIONS, TRUNKS, NUMBERS, STEPS, SCHEDULES, TIMES,
-    CALLERS, RANGES, OUTGOING, POLICIES, DESTINATIONS, EMERGENCY, TOLLS, RATES,
+    ENDPOINTS, AUTHS, AORS, TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS, TRUNKS,
+    NUMBERS, STEPS, SCHEDULES, TIMES, CALLERS, RANGES, OUTGOING, POLICIES, DESTINATIONS, EMERGENCY, TOLLS,
+    RATES,
 )  # fmt: skip
+#: Tables that Asterisk loads whole, each as a file of its own name with ``.conf``.
+STATIC = (TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS)
 BY_NAME = {table.name: table for table in TABLES}
 #: One row, ``id`` = ``fence``: the highest fence that ever wrote. Asterisk does not read it.
 FENCE = Table("ddi_fence", (Column("value", "0"),))

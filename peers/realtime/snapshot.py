@@ -16,6 +16,7 @@ from peers.realtime.facts import (
     NodeFacts,
     NumberFacts,
     PeerFacts,
+    ServerFacts,
     Snapshot,
     StepFacts,
     TrunkFacts,
@@ -91,12 +92,10 @@ def _trunk(trunk: Trunk, networks: tuple[str, ...]) -> TrunkFacts:
     return TrunkFacts(
         key=trunk.key,
         networks=networks,
-        registrar_host=trunk.host if trunk.register else "",
-        registrar_port=trunk.port,
+        servers=(ServerFacts(trunk.host, trunk.port),) if trunk.host else (),
         username=trunk.username,
         password=trunk.password,
         register=trunk.register,
-        outbound_host=trunk.host,
         codecs=tuple(trunk.codecs),
         qualify=trunk.qualify and bool(trunk.host),
         did_header=trunk.ddi_header,  # type: ignore[arg-type]  # the database holds no other (CHECK)

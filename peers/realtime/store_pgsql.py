@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from ddiweb.deploy.errors import Refused, Retryable
-from peers.realtime import schema
+from peers.realtime import schema, static_view
 from peers.realtime.diff import Change
 from peers.realtime.rows import Rows
 from peers.realtime.store import TIMEOUT, Role
@@ -45,14 +45,16 @@ class PgsqlStore:
                         f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {quote(column.name)} "
                         f"varchar NOT NULL DEFAULT '{column.default}'"
                     )
+            # In place: to drop it would take the reader's right to it.
+            cursor.execute(f"CREATE OR REPLACE VIEW {static_view.VIEW} AS {static_view.select()}")
 
     def grant_reader(self, role: str) -> None:
         """Let ``role``, Asterisk's, read the rows and nothing else; not even the fence."""
         if not _ROLE.fullmatch(role):
             raise Refused("realtime database: the reader's role has not the form that is needed")
         with self._transaction() as cursor:
-            for table in schema.TABLES:
-                names = sql.Identifier(table.name), sql.Identifier(role)
+            for table in (*(table.name for table in schema.TABLES), static_view.VIEW):
+                names = sql.Identifier(table), sql.Identifier(role)
                 cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(*names))
                 cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(*names))
 

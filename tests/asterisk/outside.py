@@ -16,8 +16,8 @@ from tests.asterisk.conftest import LONDON, PASSWORD, Bench, peer, snapshot
 #: Ofcom keeps 020 7946 0000 to 0999 for drama.
 ALLOWED = "442079460999"
 TRUNKS = (
-    TrunkFacts("trunk_1", (f"{FIRST}/32",), outbound_host=FIRST),
-    TrunkFacts("trunk_2", (f"{SECOND}/32",), outbound_host=SECOND),
+    TrunkFacts("trunk_1", (f"{FIRST}/32",), servers=(ServerFacts(FIRST),)),
+    TrunkFacts("trunk_2", (f"{SECOND}/32",), servers=(ServerFacts(SECOND),)),
 )
 LOOSE = Caps(calls=50, calls_a_minute=100, seconds_a_day=36_000)
 

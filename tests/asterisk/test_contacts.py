@@ -10,7 +10,7 @@ from lab.phones import PjsuaPhone
 from lab.process import wait_until
 from lab.sniff import Sniffer
 from peers.realtime.actions import RemoveContacts, list_contacts, remove_contacts
-from peers.realtime.events import contact_change
+from peers.realtime.events import login
 from tests.asterisk.conftest import LONDON, Bench, peer, snapshot
 
 Phones = Callable[..., PjsuaPhone]
@@ -116,12 +116,12 @@ def test_what_asterisk_stores_of_a_contact_is_json_with_an_expiry(
     assert {"uri", "expiration_time", "endpoint", "user_agent"} <= set(value)
 
 
-def test_a_contact_that_comes_is_an_event(bench: Bench, phones: Phones) -> None:
+def test_a_phone_that_registers_is_an_event(bench: Bench, phones: Phones) -> None:
     with bench.pbx.client(events=True) as client:
         phones("alice")
         seen = None
         while seen is None:
             event = client.next_event(5)
             assert event is not None
-            seen = contact_change(event)
-    assert (seen.aor, seen.uri.startswith("sip:alice@203.0.113.30:")) == ("alice", True)
+            seen = login(event)
+    assert (seen.account, seen.address) == ("alice", "203.0.113.30")

@@ -11,7 +11,7 @@ from lab.process import wait_until
 from lab.vendor import SERVER, VENDOR_TONE_HZ, Vendor
 from peers.realtime.actions import Reload, list_contacts
 from peers.realtime.endpoints import endpoints
-from peers.realtime.facts import TrunkFacts
+from peers.realtime.facts import ServerFacts, TrunkFacts
 from tests.asterisk.conftest import LONDON, PASSWORD, PHONE_TONE_HZ, Bench, snapshot
 
 LINPHONE_TONE_HZ = 700
@@ -62,7 +62,7 @@ def test_a_phone_that_comes_back_from_another_network_replaces_its_contact(
 
 
 def test_a_watched_vendor_is_unreachable_and_reachable(bench: Bench, tmp_path: Path) -> None:
-    watched = replace(OTHER, outbound_host="203.0.113.21", qualify=True)
+    watched = replace(OTHER, servers=(ServerFacts("203.0.113.21"),), qualify=True)
     change = bench.apply(snapshot(trunks=(TRUNK, watched)))
     assert change.actions == (Reload("res_pjsip.so"),)
 
@@ -89,7 +89,7 @@ def test_edits_and_reloads_during_a_call_leave_its_audio_alone(
     with vendor:
         vendor.identify("+441632960000", "203.0.113.20")
         assert vendor.call(f"sip:{LONDON}@{SERVER}").answered
-        watched = replace(OTHER, outbound_host="203.0.113.21", qualify=True)
+        watched = replace(OTHER, servers=(ServerFacts("203.0.113.21"),), qualify=True)
         bench.apply(snapshot(trunks=(TRUNK, watched), steps=()))
         with bench.pbx.client() as client:
             for module in ("res_pjsip.so", "res_pjsip_outbound_registration.so"):

@@ -10,11 +10,11 @@ import pytest
 from lab import sipp
 from lab.process import wait_until
 from peers.realtime.actions import Reload
-from peers.realtime.facts import TrunkFacts
+from peers.realtime.facts import ServerFacts, TrunkFacts
 from tests.asterisk.conftest import Bench, snapshot
 
 VENDOR = "203.0.113.20"
-PORTS: Iterator[int] = itertools.count(5070)
+PORTS: Iterator[int] = itertools.count(5170)
 OTHER = TrunkFacts("trunk_2", ("203.0.113.21/32",))
 
 
@@ -41,8 +41,7 @@ def _trunk(port: int, secret: str, **changes: object) -> TrunkFacts:
     return TrunkFacts(
         "trunk_1",
         (f"{VENDOR}/32",),
-        registrar_host=VENDOR,
-        registrar_port=port,
+        servers=(ServerFacts(VENDOR, port),),
         username="account-7",
         password=secret,
         register=True,
@@ -67,7 +66,10 @@ def test_a_trunk_registers_with_its_password(bench: Bench, account: Account) -> 
         change = bench.apply(snapshot(trunks=(account.trunk("pa$$w0rd,1"), OTHER)))
         trace = registrar.wait_for("REGISTER", 2)
         trace = registrar.wait()
-    assert change.actions == (Reload("res_pjsip_outbound_registration.so"),)
+    assert change.actions == (
+        Reload("res_pjsip.so"),
+        Reload("res_pjsip_outbound_registration.so"),
+    )
     assert [text.split()[1] for text in trace.sent] == ["401", "200"]
 
 

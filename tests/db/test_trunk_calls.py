@@ -22,7 +22,8 @@ def node() -> Node:
 
 def rows(node: Node) -> list[tuple[str, ...]]:
     """Header, country and limit of each trunk."""
-    return [row.values for row in render(snapshot.take(node)[0]).table("ddi_trunks")]
+    found = (row.as_dict() for row in render(snapshot.take(node)[0]).table("ddi_trunks"))
+    return [(row["header"], row["country"], row["channels_max"]) for row in found]
 
 
 def test_a_trunk_over_the_api_reaches_its_row(node: Node) -> None:

@@ -8,15 +8,22 @@ from hypothesis import strategies as st
 from peers.realtime import schema
 from peers.realtime.actions import Reload, RemoveContacts, parse_action
 from peers.realtime.diff import Change, diff
-from peers.realtime.facts import NodeFacts, PeerFacts, Snapshot, TrunkFacts
+from peers.realtime.facts import NodeFacts, PeerFacts, ServerFacts, Snapshot, TrunkFacts
 from peers.realtime.render import render
 from peers.realtime.rows import Rows, row
 
 NODE = NodeFacts("lab", "ddi.lab")
 ALICE = PeerFacts("peer_1", "alice", "0" * 32)
 TRUNK = TrunkFacts(
-    "trunk_1", ("203.0.113.20/32",), "203.0.113.20", 5060, "acct", "hunter2", register=True
+    "trunk_1",
+    ("203.0.113.20/32",),
+    (ServerFacts("203.0.113.20"),),
+    "acct",
+    "hunter2",
+    register=True,
 )
+
+REGISTRATION = (Reload("res_pjsip.so"), Reload("res_pjsip_outbound_registration.so"))
 
 
 def _change(before: Snapshot, after: Snapshot) -> Change:
@@ -54,24 +61,26 @@ def test_a_renamed_peer_loses_the_contacts_of_its_old_name() -> None:
     assert _change(BOTH, after).actions == (RemoveContacts("alice"),)
 
 
-def test_a_changed_registration_reloads_that_module_alone() -> None:
-    after = Snapshot(NODE, (replace(TRUNK, registrar_port=5070),), (ALICE,))
-    assert _change(BOTH, after).actions == (Reload("res_pjsip_outbound_registration.so"),)
+def test_a_changed_registration_reloads_trunks_and_that_module() -> None:
+    after = Snapshot(
+        NODE, (replace(TRUNK, servers=(ServerFacts("sip.example.net", 5070),)),), (ALICE,)
+    )
+    assert _change(BOTH, after).actions == REGISTRATION
 
 
 def test_a_changed_password_of_a_trunk_reloads_registrations() -> None:
     after = Snapshot(NODE, (replace(TRUNK, password="hunter3"),), (ALICE,))
-    assert _change(BOTH, after).actions == (Reload("res_pjsip_outbound_registration.so"),)
+    assert _change(BOTH, after).actions == REGISTRATION
 
 
 def test_a_watched_vendor_needs_a_reload_of_res_pjsip() -> None:
-    watched = replace(TRUNK, outbound_host="203.0.113.20", qualify=True)
+    watched = replace(TRUNK, qualify=True)
     change = _change(BOTH, Snapshot(NODE, (watched,), (ALICE,)))
     assert change.actions == (Reload("res_pjsip.so"),)
 
 
 def test_a_deleted_vendors_host_is_no_contact_to_remove() -> None:
-    watched = replace(TRUNK, outbound_host="203.0.113.20", register=False)
+    watched = replace(TRUNK, register=False)
     before = Snapshot(NODE, (watched,))
     assert _change(before, EMPTY).actions == (Reload("res_pjsip.so"),)
 

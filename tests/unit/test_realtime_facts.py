@@ -9,6 +9,7 @@ from peers.realtime.facts import (
     NodeFacts,
     NumberFacts,
     PeerFacts,
+    ServerFacts,
     Snapshot,
     StepFacts,
     TrunkFacts,
@@ -49,8 +50,8 @@ def test_a_hostile_number_is_refused(value: str) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_hostile_host_is_refused(value: str) -> None:
-    with pytest.raises(Refused, match=r"trunk\.outbound_host"):
-        TrunkFacts("trunk_1", (), outbound_host=value)
+    with pytest.raises(Refused, match=r"trunk\.server\.host"):
+        ServerFacts(value)
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -99,7 +100,7 @@ def test_secrets_are_not_in_the_repr() -> None:
 
 def test_a_trunk_that_registers_needs_all_it_takes() -> None:
     with pytest.raises(Refused, match="register"):
-        TrunkFacts("trunk_1", (), register=True, registrar_host="sip.example.net")
+        TrunkFacts("trunk_1", (), (ServerFacts("sip.example.net"),), register=True)
 
 
 def test_a_peer_may_not_be_named_like_a_trunk() -> None:

@@ -10,6 +10,7 @@ from peers.realtime.facts import (
     NodeFacts,
     NumberFacts,
     PeerFacts,
+    ServerFacts,
     Snapshot,
     StepFacts,
     TrunkFacts,
@@ -17,6 +18,7 @@ from peers.realtime.facts import (
 from peers.realtime.render import render
 from peers.realtime.rows import Rows, row
 
+SIP = ServerFacts("sip.example.net")
 NODE = NodeFacts("lab", "ddi.lab")
 HA1 = "0123456789abcdef" * 2
 TRUNK = TrunkFacts("trunk_1", ("203.0.113.20/32", "2001:db8::20/128"))
@@ -38,22 +40,18 @@ def _number(*steps: StepFacts) -> NumberFacts:
 
 
 def test_a_trunk_is_identified_by_its_address_and_by_nothing_else() -> None:
-    endpoint = _row(_rows(), "ps_endpoints", "trunk_1")
-    assert (endpoint["identify_by"], endpoint["auth"], endpoint["context"]) == (
-        "ip",
-        "",
-        "from-trunk",
-    )
+    endpoint = _row(_rows(), "trunk_endpoints", "trunk_1")
+    assert (endpoint["identify_by"], endpoint["context"]) == ("ip", "from-trunk")
 
 
 def test_all_networks_of_a_trunk_stand_in_one_identify() -> None:
-    identify = _row(_rows(), "ps_endpoint_id_ips", "trunk_1")
+    identify = _row(_rows(), "trunk_identifies", "trunk_1")
     assert identify["match"] == "2001:db8::20/128,203.0.113.20/32"
 
 
 def test_a_trunk_without_networks_has_no_identify() -> None:
     rows = _rows(trunks=(TrunkFacts("trunk_1", ()),))
-    assert rows.table("ps_endpoint_id_ips") == ()
+    assert rows.table("trunk_identifies") == ()
 
 
 def test_a_peer_keeps_one_contact_and_a_new_one_replaces_it() -> None:
@@ -114,19 +112,19 @@ def test_a_registration_speaks_ipv6_in_brackets() -> None:
     trunk = TrunkFacts(
         "trunk_1",
         (),
-        registrar_host="2001:db8::5",
+        servers=(ServerFacts("2001:db8::5"),),
         username="acct",
         password="word",
         register=True,
     )
-    registration = _row(_rows(trunks=(trunk,)), "ps_registrations", "trunk_1")
+    registration = _row(_rows(trunks=(trunk,)), "trunk_registrations", "trunk_1")
     assert registration["client_uri"] == "sip:acct@[2001:db8::5]:5060"
 
 
 def test_the_registration_changes_with_the_password_and_does_not_tell_it() -> None:
     def registration(password: str) -> dict[str, str]:
-        trunk = TrunkFacts("trunk_1", (), "sip.example.net", 5060, "acct", password, register=True)
-        return _row(_rows(trunks=(trunk,)), "ps_registrations", "trunk_1")
+        trunk = TrunkFacts("trunk_1", (), (SIP,), "acct", password, register=True)
+        return _row(_rows(trunks=(trunk,)), "trunk_registrations", "trunk_1")
 
     first, second = registration("word-one"), registration("word-two")
     assert first != second
