@@ -20,8 +20,9 @@ from peers.forms import (
     TrunkHostFormSet,
     TrunkNetworkForm,
     TrunkNetworkFormSet,
+    TrunkServerFormSet,
 )
-from peers.models import Number, Step, Trunk, TrunkHost, TrunkNetwork
+from peers.models import Number, Step, Trunk, TrunkHost, TrunkNetwork, TrunkServer
 from peers.route_forms import NumberForm, StepForm, StepFormSet, offer_of_node
 from peers.vendor_addresses import Shown, judgement, shown
 from peers.vendor_names import Judgement
@@ -99,13 +100,25 @@ def address_state(row: Shown) -> SafeString:
     return pill("good", "let in")
 
 
+class TrunkServerInline(PlainFields, admin.TabularInline):
+    """Where else calls go."""
+
+    model = TrunkServer
+    formset = TrunkServerFormSet
+    fields = ("host", "port", "priority")
+    verbose_name = "host"
+    verbose_name_plural = "Further hosts: when the first is down, or to share the calls with it"
+    extra = 0
+    max_num = rules.MOST_SERVERS
+
+
 @admin.register(Trunk)
 class TrunkAdmin(DeployingAdmin):
     """A vendor's service with its networks."""
 
     form = TrunkForm
     fixed = ("node",)
-    inlines = (TrunkNetworkInline, TrunkHostInline)
+    inlines = (TrunkNetworkInline, TrunkHostInline, TrunkServerInline)
     list_display = ("name", "node", "addresses", "register", "host", "lines", "enabled")
     list_filter = ("enabled", "register", "node")
     search_fields = ("name", "host", "username", "networks__cidr", "hosts__name", "numbers__e164")
@@ -113,15 +126,31 @@ class TrunkAdmin(DeployingAdmin):
     fieldsets = (
         (None, {"fields": ("node", "name", "enabled")}),
         (
-            "Registration",
+            "The vendor's server",
             {
-                "fields": ("register", ("host", "port"), "username", "password", "qualify"),
-                "description": "Leave it off if the vendor sends calls to this server's address "
-                "without a registration; then only the networks below matter.",
+                "fields": (
+                    *("register", ("host", "port", "transport"), "username", "password"),
+                    *("qualify", ("proxy", "proxy_port"), "from_domain"),
+                ),
+                "description": "Leave registration off if the vendor sends calls to this server's "
+                "address without it; then the networks below matter. Both together are fine.",
             },
         ),
-        ("Calls", {"fields": ("channels_max", "ddi_header", "country"), "classes": ("collapse",)}),
-        ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
+        (
+            "Numbers",
+            {
+                "fields": (
+                    *("ddi_header", "country", ("number_in", "prefix_in")),
+                    *(("number_out", "prefix_out"), ("national_prefix", "international_prefix")),
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+        (
+            "Callers and limits",
+            {"fields": (("caller_in", "caller_out"), "channels_max"), "classes": ("collapse",)},
+        ),
+        ("Sound", {"fields": ("codecs", "dtmf", "srtp"), "classes": ("collapse",)}),
         ("Names", {"fields": ("private_allowed",), "classes": ("collapse",)}),
     )
 

@@ -19,6 +19,48 @@ class DdiHeader(models.TextChoices):
     TO = "to", "To header (some that one registers with)"
 
 
+class TrunkTransport(models.TextChoices):
+    """How signalling travels to and from a vendor."""
+
+    UDP = "udp", "UDP"
+    TCP = "tcp", "TCP"
+    TLS = "tls", "TLS (the vendor's certificate is verified)"
+
+
+class Dtmf(models.TextChoices):
+    """How keys that are pressed during a call travel; Asterisk's words."""
+
+    RFC4733 = "rfc4733", "RTP events (RFC 4733, the usual)"
+    INFO = "info", "SIP INFO"
+    INBAND = "inband", "Tones in the audio (G.711 only)"
+    AUTO = "auto", "RTP events, or tones if the vendor offers none"
+
+
+class CallerHeader(models.TextChoices):
+    """Which header holds the caller's number."""
+
+    FROM = "from", "From"
+    PAI = "pai", "P-Asserted-Identity (RFC 3325)"
+    RPID = "rpid", "Remote-Party-ID (older vendors)"
+    DIVERSION = "diversion", "Diversion (RFC 5806)"
+
+
+class NumberIn(models.TextChoices):
+    """How a vendor writes numbers of the calls that it brings."""
+
+    E164 = "e164", "With the country code: +44…, 44… or 0044…"
+    NATIONAL = "national", "National, such as 020… or 20…"
+
+
+class NumberOut(models.TextChoices):
+    """How a vendor wants numbers that are called."""
+
+    PLUS = "plus", "+442079460123 (E.164)"
+    DIGITS = "digits", "442079460123 (E.164 without +)"
+    INTERNATIONAL = "international", "00442079460123 (international prefix)"
+    NATIONAL = "national", "02079460123 at home, 0033… abroad"
+
+
 class HostKind(models.TextChoices):
     """What is asked of DNS about a vendor's name."""
 

@@ -1,6 +1,7 @@
 """Forms of trunks and peers: plain choices instead of raw values, secrets that only go in."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -32,6 +33,13 @@ class SipAccountForm(SecretForm):
         """Blank keeps what is stored."""
         return self.keep("password", self.cleaned_data["password"])
 
+    def _check(self, field: str, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except ValidationError as error:
+            if field not in self.errors:
+                self.add_error(field, error)
+
     def clean(self) -> dict[str, Any]:
         """A username belongs to one trunk or one peer of a node."""
         data = super().clean() or self.cleaned_data
@@ -59,6 +67,9 @@ class TrunkForm(SipAccountForm):
         fields = (
             "node", "name", "enabled", "register", "host", "port", "username", "password",
             "codecs", "qualify", "ddi_header", "country", "channels_max", "private_allowed",
+            "transport", "srtp", "proxy", "proxy_port", "from_domain", "dtmf", "caller_in",
+            "caller_out", "number_in", "number_out", "prefix_in", "prefix_out", "national_prefix",
+            "international_prefix",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -73,7 +84,24 @@ class TrunkForm(SipAccountForm):
             for name, what in wanted.items():
                 if not data.get(name) and name not in self.errors:
                     self.add_error(name, f"To register with the vendor, give {what}.")
+        node = data.get("node") or (self.instance.node if self.instance.node_id else None)
+        way = data.get("transport", "")
+        if node is not None:
+            self._check("transport", partial(rules.transport_is_possible, node, way))
         return data
+
+
+class TrunkServerFormSet(forms.BaseInlineFormSet):
+    """Further hosts, each once."""
+
+    def clean(self) -> None:
+        """Refuse one that is the first host again."""
+        super().clean()
+        drafts = [form.cleaned_data for form in self.forms if hasattr(form, "cleaned_data")]
+        kept = [draft for draft in drafts if draft.get("host") and not draft.get("DELETE")]
+        trunk = self.instance
+        servers = [(draft["host"], draft["port"]) for draft in kept if draft.get("port")]
+        rules.servers_differ(trunk.host, trunk.port, servers)
 
 
 class TrunkNetworkFormSet(forms.BaseInlineFormSet):
@@ -185,12 +213,6 @@ class PeerForm(SipAccountForm):
         if data.get("fresh_password"):
             data["password"] = new_password()
         return data
-
-    def _check(self, field: str, check: Callable[[], None]) -> None:
-        try:
-            check()
-        except ValidationError as error:
-            self.add_error(field, error)
 
 
 class PhoneNumberField(OneLineField):

@@ -19,14 +19,14 @@ from peers.schedule_models import Schedule, ScheduleTime
 from peers.sound_models import Sound
 from peers.tls_models import Authority, NodeCertificate, ProvisioningLink
 from peers.token_models import Token
-from peers.trunk_models import Trunk
+from peers.trunk_models import Trunk, TrunkServer
 from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
     "Authority", "CallerRule", "NodeCertificate", "Number", "Peer", "ProvisioningLink", "Schedule",
     "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "Trunk", "TrunkAddress",
-    "TrunkHost", "TrunkNetwork",
+    "TrunkHost", "TrunkNetwork", "TrunkServer",
 ]  # fmt: skip
 
 

@@ -8,15 +8,18 @@ from django.core.exceptions import ValidationError
 
 from ddiweb.deploy.models import Node
 from firewall.ruleset.types import MAX_NETWORKS
-from peers.choices import StepKind
+from peers.choices import StepKind, TrunkTransport
 from peers.models import Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
 from peers.realtime.routes import TARGETS_MAX
+from peers.realtime.trunks import SERVERS_MAX
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: More stages than a caller would ever wait for; positions go up to 20, the rest is room to move.
 MOST_STEPS = 10
 #: Names of one trunk.
 MOST_HOSTS = 16
+#: Hosts of one trunk beside the first.
+MOST_SERVERS = SERVERS_MAX - 1
 
 
 def overlaps(left: str, right: str) -> bool:
@@ -78,6 +81,31 @@ def registration_is_whole(*, register: bool, password: str) -> None:
     if register and not password:
         raise ValidationError(
             "To register with the vendor, give the account's password.", code="no_password"
+        )
+
+
+def servers_differ(host: str, port: int, servers: Iterable[tuple[str, int]]) -> None:
+    """Refuse further hosts without a first one, and one that is named twice. Raises."""
+    seen = {(host.lower(), port)}
+    for name, number in servers:
+        if not host:
+            raise ValidationError(
+                "Further hosts need a first one: give the vendor's host.", code="no_host"
+            )
+        if (name.lower(), number) in seen:
+            raise ValidationError(
+                f"{name}:{number} is named twice; name each host once.", code="repeated"
+            )
+        seen.add((name.lower(), number))
+
+
+def transport_is_possible(node: Node, transport: str) -> None:
+    """Refuse TLS to a vendor on a node that has none. Raises ValidationError."""
+    if transport == TrunkTransport.TLS and not (node.tls_port and node.sip_domain):
+        raise ValidationError(
+            f"the node “{node}” has no TLS: give it a TLS port and a host name for TLS in its "
+            "settings first",
+            code="no_tls",
         )
 
 

@@ -1,19 +1,16 @@
-"""The shapes of trunks, numbers, peers and tokens."""
+"""The shapes of numbers and peers, and what they share with trunks."""
 
-from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from ddiweb.api.fields import Choice, Cidr, Reference, Secret, Text, rule
+from ddiweb.api.fields import Choice, Reference, Secret, rule
 from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
 from peers import rules
-from peers.api import hosts
 from peers.choices import Cause, Codec, StepKind, Transport
-from peers.models import Number, Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
+from peers.models import Number, Peer, Schedule, Sound, Step
 from peers.phone_list import store_phones
 from peers.realtime.routes import TARGETS_MAX
 from peers.tls import choice
@@ -39,111 +36,6 @@ def node_field() -> Reference:
         queryset=Node.objects.all(),
         help_text="The node's slug; it can't be changed later.",
     )
-
-
-class NetworkSerializer(Item):
-    """Addresses from which a vendor's signalling and audio come."""
-
-    cidr = Cidr(max_length=43, help_text="An address or a CIDR; it is stored as a CIDR.")
-    note = Text(max_length=120, required=False, allow_blank=True, default="")
-
-
-class TrunkSerializer(ResourceSerializer):
-    """A vendor's SIP service on a node."""
-
-    nested = ("networks", "hosts")
-    node = node_field()
-    networks = NetworkSerializer(
-        many=True,
-        required=False,
-        max_length=500,  # type: ignore[call-arg]  # many=True hands it to the list
-        help_text="Replaced as a whole if named.",
-    )
-    hosts = hosts.HostSerializer(
-        many=True,
-        required=False,
-        max_length=rules.MOST_HOSTS,  # type: ignore[call-arg]  # many=True hands it to the list
-        help_text="Names that are looked up. Replaced as a whole if named; a name that stays "
-        "keeps its addresses.",
-    )
-    codecs = codec_list()
-    password_set = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Trunk
-        fields: ClassVar[tuple[str, ...]] = (
-            "id",
-            "key",
-            "node",
-            "name",
-            "enabled",
-            "register",
-            "host",
-            "port",
-            "username",
-            "password",
-            "password_set",
-            "codecs",
-            "qualify",
-            "ddi_header",
-            "country",
-            "channels_max",
-            "networks",
-            "hosts",
-            "private_allowed",
-            "created_at",
-        )
-        extra_kwargs: ClassVar[dict[str, Attrs]] = {
-            "password": {"help_text": "Written, never read. Empty removes it."}
-        }
-
-    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, Attrs]:
-        """The password is written and never read."""
-        return secret_password(field_name, *super().build_standard_field(field_name, model_field))
-
-    def get_password_set(self, row: Trunk) -> bool:
-        """Whether a password is stored."""
-        return bool(row.password)
-
-    def check_rules(self, candidate: Trunk, attrs: Attrs) -> None:
-        """Its networks and its username are its own."""
-        node = candidate.node_id
-        rule(lambda: rules.usernames_differ(node, candidate.username, of_trunk=True), "username")
-        hosts.refuse_repeats(attrs.get("hosts", []))
-        rule(
-            lambda: rules.registration_is_whole(
-                register=candidate.register, password=candidate.password
-            ),
-            "password",
-        )
-        cidrs = [network["cidr"] for network in attrs.get("networks", ())]
-        for index, cidr in enumerate(cidrs):
-            if cidr in cidrs[:index]:
-                text = f"{cidr} is named twice; name it once"
-                raise serializers.ValidationError(
-                    {f"networks.{index}.cidr": [serializers.ErrorDetail(text, code="repeated")]}
-                )
-        try:
-            rules.networks_are_the_trunks_own(node, candidate.pk, cidrs)
-        except ValidationError:
-            # All at once is two queries; only a refusal is worth the search for its place.
-            for index, cidr in enumerate(cidrs):
-                rule(
-                    partial(rules.networks_are_the_trunks_own, node, candidate.pk, [cidr]),
-                    f"networks.{index}.cidr",
-                )
-            # None of them alone is at fault.
-            rule(partial(rules.networks_are_the_trunks_own, node, candidate.pk, cidrs), "networks")
-
-    def store_nested(self, instance: Trunk, named: Attrs) -> None:
-        """Replace the trunk's networks and names."""
-        if "networks" in named:
-            instance.networks.all().delete()
-            TrunkNetwork.objects.bulk_create(
-                TrunkNetwork(trunk=instance, **network) for network in named["networks"]
-            )
-        if "hosts" in named:
-            hosts.store(instance, named["hosts"])
 
 
 def secret_password(name: str, kind: type, kwargs: Attrs) -> tuple[type, Attrs]:

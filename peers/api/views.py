@@ -17,21 +17,21 @@ from ddiweb.api.serializers import Nothing
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented, pending
 from ddiweb.deploy.models import Deployment, Node
 from peers import rules, services
-from peers.api import filters, serializers, tokens
+from peers.api import filters, serializers, tokens, trunks
 from peers.models import Number, Peer, Token, Trunk
 from peers.provisioning import links
 from peers.provisioning import views as provisioning
 
 
-@documented(serializers.TrunkSerializer)
+@documented(trunks.TrunkSerializer)
 class TrunkViewSet(Resource):
     """Vendors' SIP services."""
 
     noun = "trunk"
     queryset = Trunk.objects.select_related("node").prefetch_related(
-        "networks", "hosts__addresses", "hosts__trunk__node"
+        "networks", "servers", "hosts__addresses", "hosts__trunk__node"
     )
-    serializer_class = serializers.TrunkSerializer
+    serializer_class = trunks.TrunkSerializer
     filterset_class = filters.TrunkFilter
     ordering_fields = ("id", "name", "created_at")
 

@@ -22,6 +22,7 @@ from peers.realtime.facts import (
     TrunkFacts,
 )
 from peers.realtime.hours import ScheduleFacts
+from peers.tls import names
 from peers.vendor_addresses import networks_of
 
 
@@ -60,10 +61,13 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 rtp_last=node.rtp_last,
                 public_ipv4=node.public_ipv4 or "",
                 public_ipv6=node.public_ipv6 or "",
+                tls_port=node.tls_port if names.enabled(node) else 0,
             ),
             trunks=tuple(
                 _trunk(trunk, networks.get(trunk.pk, ()))
-                for trunk in Trunk.objects.filter(node=node, enabled=True).order_by("pk")
+                for trunk in Trunk.objects.filter(node=node, enabled=True)
+                .order_by("pk")
+                .prefetch_related("servers")
             ),
             peers=tuple(
                 _peer(peer, node.realm)
@@ -92,7 +96,7 @@ def _trunk(trunk: Trunk, networks: tuple[str, ...]) -> TrunkFacts:
     return TrunkFacts(
         key=trunk.key,
         networks=networks,
-        servers=(ServerFacts(trunk.host, trunk.port),) if trunk.host else (),
+        servers=_servers(trunk),
         username=trunk.username,
         password=trunk.password,
         register=trunk.register,
@@ -101,7 +105,28 @@ def _trunk(trunk: Trunk, networks: tuple[str, ...]) -> TrunkFacts:
         did_header=trunk.ddi_header,  # type: ignore[arg-type]  # the database holds no other (CHECK)
         country=trunk.country,
         channels_max=trunk.channels_max,
+        transport=trunk.transport,  # type: ignore[arg-type]  # nor of these (CHECK)
+        srtp=trunk.srtp,
+        proxy=ServerFacts(trunk.proxy, trunk.proxy_port) if trunk.proxy else None,
+        from_domain=trunk.from_domain,
+        dtmf=trunk.dtmf,  # type: ignore[arg-type]
+        caller_in=trunk.caller_in,  # type: ignore[arg-type]
+        caller_out=trunk.caller_out,  # type: ignore[arg-type]
+        number_in=trunk.number_in,  # type: ignore[arg-type]
+        number_out=trunk.number_out,  # type: ignore[arg-type]
+        prefix_in=trunk.prefix_in,
+        prefix_out=trunk.prefix_out,
+        national=trunk.national_prefix,
+        international=trunk.international_prefix,
     )
+
+
+def _servers(trunk: Trunk) -> tuple[ServerFacts, ...]:
+    """The vendor's host and the further ones; without the first there are none."""
+    if not trunk.host:
+        return ()
+    further = (ServerFacts(one.host, one.port, one.priority) for one in trunk.servers.all())
+    return (ServerFacts(trunk.host, trunk.port), *further)
 
 
 def _live_by_name(node: Node) -> "QuerySet[Token]":

@@ -9,7 +9,7 @@ from typing import Any
 from lab import dialer, sipp
 from lab.dialer import Dialled
 from lab.vendor import FIRST, SECOND, SERVER
-from peers.realtime.facts import PeerFacts, TrunkFacts
+from peers.realtime.facts import PeerFacts, ServerFacts, TrunkFacts
 from peers.realtime.outgoing import CallerOutFacts, Caps, OutgoingFacts, PolicyFacts, TollFacts
 from tests.asterisk.conftest import LONDON, PASSWORD, Bench, peer, snapshot
 

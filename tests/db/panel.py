@@ -96,7 +96,23 @@ def trunk_form(node: Node, *rows: tuple[int | None, str], **over: Any) -> dict[s
         "node": node.pk, "name": "Vendor", "enabled": "on", "host": "", "port": "5060",
         "username": "", "password": "", "codecs": ["alaw", "ulaw"], "qualify": "on",
         "ddi_header": "request", "country": "", "channels_max": "0",
-    } | networks(*rows) | hosts() | over  # fmt: skip
+        "transport": "udp", "proxy": "", "proxy_port": "5060", "from_domain": "",
+        "dtmf": "rfc4733", "caller_in": "pai", "caller_out": "from", "number_in": "e164",
+        "number_out": "plus", "prefix_in": "", "prefix_out": "", "national_prefix": "0",
+        "international_prefix": "00",
+    } | networks(*rows) | hosts() | servers() | over  # fmt: skip
+
+
+def servers(*rows: tuple[str, int, int]) -> dict[str, Any]:
+    """Further hosts: each its name, port and priority."""
+    data: dict[str, Any] = {"servers-TOTAL_FORMS": len(rows), "servers-INITIAL_FORMS": 0}
+    for index, (host, port, priority) in enumerate(rows):
+        data |= {
+            f"servers-{index}-host": host,
+            f"servers-{index}-port": port,
+            f"servers-{index}-priority": priority,
+        }
+    return data
 
 
 def step(
