@@ -236,6 +236,8 @@ SPECTACULAR_SETTINGS = {
         "Codec": "peers.choices.Codec",
         "Carrier": "peers.choices.Carrier",
         "Transport": "peers.choices.Transport",
+        "TrunkTransport": "peers.choices.TrunkTransport",
+        "CallerHeader": "peers.choices.CallerHeader",
         "PhoneFormat": "peers.choices.PhoneFormat",
         "HostKind": "peers.choices.HostKind",
         "ServiceProtocol": "firewall.api.SERVICE_PROTOCOLS",
