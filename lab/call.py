@@ -68,7 +68,8 @@ def running(where: Places) -> World:
 
 
 def credentials() -> Credentials:
-    """Read the demo phone's account and newest live token from the database."""
+    """Give the demo phone a new password; return its account with the newest live token."""
+    from peers import passwords
     from peers.choices import LIVE_TOKEN_STATES
     from peers.models import Peer
 
@@ -78,7 +79,16 @@ def credentials() -> Credentials:
     token = peer.tokens.filter(state__in=LIVE_TOKEN_STATES).first()
     if token is None:
         raise LabError(f"{peer} has no live token: rotate it in the panel")
-    return Credentials(peer.key, peer.username, peer.password, token.value)
+    made = Credentials(peer.key, peer.username, passwords.give(peer), token.value)
+    until(LOG_SECONDS, lambda: in_force(peer.node_id), "the new password in force")
+    return made
+
+
+def in_force(node_id: int) -> bool | None:
+    """Whether the newest generation of the node is."""
+    from ddiweb.deploy.models import Node
+
+    return Node.objects.get(pk=node_id).converged or None
 
 
 def until(seconds: float, look: Callable[[], T | None], what: str) -> T:

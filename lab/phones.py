@@ -91,7 +91,7 @@ class PjsuaPhone:
         ca: Path | None = None,
     ) -> None:
         self._ns = ns
-        self._folder = folder
+        self.folder = folder
         self._settings = {
             "user_agent": user_agent,
             "tone_hz": tone_hz,
@@ -105,18 +105,18 @@ class PjsuaPhone:
 
     def start(self) -> None:
         """Start the child; raises LabError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._process = Process.start(
             [sys.executable, "-m", "lab.pjsua_phone"],
             env={"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             cwd=ROOT,
-            log=self._folder / "phone.log",
+            log=self.folder / "phone.log",
             ns=self._ns,
             name="phone",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._do("start", folder=str(self._folder.resolve()), **self._settings)
+        self._do("start", folder=str(self.folder.resolve()), **self._settings)
 
     def register(
         self, user: str, password: str, server: str, *, expires: int = 120, wait: float = 6.0
@@ -223,7 +223,7 @@ class PjsuaPhone:
                 raise LabError(f"the phone does not answer within {wait:g} s")
             data = os.read(stream.fileno(), 65_536)
             if not data:
-                raise LabError(f"the phone ended: see {self._folder / 'phone.log'}")
+                raise LabError(f"the phone ended: see {self.folder / 'phone.log'}")
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line

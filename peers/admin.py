@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from ddiweb.admin_base import DeployingAdmin, ReadOnlyAdmin
 from ddiweb.deploy.templatetags.panel import ago, pill
 from ddiweb.live.models import Contact
-from peers import phones, rules, services, views
+from peers import passwords, phones, rules, services, views
 from peers.choices import TokenState
 from peers.forms import PeerForm
 from peers.leak_models import TokenLeak
@@ -63,8 +63,15 @@ class PeerAdmin(DeployingAdmin):
     change_form_template = "admin/peers/peer/change_form.html"
     fieldsets = (
         (None, {"fields": ("node", "name", "owner", "enabled")}),
-        ("Account", {"fields": ("username", "password", "fresh_password", "carrier")}),
-        ("Connection", {"fields": ("transport", "strict_names")}),
+        ("Account", {"fields": ("username", "password", "carrier")}),
+        ("Connection", {"fields": ("transport", "strict_names", "nat", "digest")}),
+        (
+            "Staying reachable",
+            {
+                "fields": ("qualify", "expires_min", "expires_default", "expires_max"),
+                "classes": ("collapse",),
+            },
+        ),
         ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
     )
 
@@ -73,14 +80,6 @@ class PeerAdmin(DeployingAdmin):
         peers: QuerySet[Peer] = super().get_queryset(request).prefetch_related("tokens")
         known: QuerySet[Peer] = peers.annotate(here=is_registered())
         return known
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A new peer has no password yet to be replaced."""
-        sets = super().get_fieldsets(request, obj)
-        if obj is not None:
-            return sets
-        account = {"fields": ("username", "password", "carrier")}
-        return [(name, account if name == "Account" else options) for name, options in sets]
 
     @admin.display(description="phone", ordering="here")
     def phone(self, peer: Peer) -> str:
@@ -102,6 +101,12 @@ class PeerAdmin(DeployingAdmin):
         if newest.state == TokenState.CURRENT:
             return pill("good", "seen")
         return pill("quiet", "not seen yet")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """A password that was typed is the newest token's too, where that is the username."""
+        super().save_related(request, form, formsets, change)
+        if form.cleaned_data.get("password"):
+            passwords.on_newest_token(form.instance, form.cleaned_data["password"])
 
     def after_save(self, request: HttpRequest, obj: Any, *, change: bool) -> None:
         """A new peer is given its first token."""

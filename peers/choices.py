@@ -146,6 +146,21 @@ class Transport(models.TextChoices):
     UDP = "udp", "UDP (the usual; the token is readable on the way)"
     TCP = "tcp", "TCP (for networks that lose UDP; readable on the way)"
     TLS = "tls", "TLS (signalling and audio encrypted)"
+    IAX = "iax", "IAX2 (not SIP: one UDP port for signalling and audio, readable on the way)"
+
+
+class Digest(models.TextChoices):
+    """How a phone proves its password."""
+
+    MD5 = "md5", "MD5 (every app)"
+    SHA256 = "sha256", "SHA-256 (RFC 8760: newer apps)"
+
+
+class Nat(models.TextChoices):
+    """Where a phone is, seen from the node."""
+
+    BEHIND = "behind", "Behind a router or a mobile network (the usual)"
+    DIRECT = "direct", "On an address of its own, or in the same VPN"
 
 
 class PhoneFormat(models.TextChoices):

@@ -1,6 +1,6 @@
 """Forms of trunks and peers: plain choices instead of raw values, secrets that only go in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -8,12 +8,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from ddiweb.form_fields import OneLineField, OrderedChoiceField, SecretField, SecretForm
-from peers import rules
+from peers import passwords, rules
 from peers.choices import Codec
-from peers.defaults import new_password
 from peers.models import Peer, Trunk, TrunkHost, TrunkNetwork
 from peers.tls import choice
-from peers.validators import canonical_host
+from peers.validators import canonical_host, sip_password
 
 CODECS_HELP = "The first one that both sides know is used. Move the better ones up."
 
@@ -21,7 +20,7 @@ CODECS_HELP = "The first one that both sides know is used. Move the better ones 
 class SipAccountForm(SecretForm):
     """What trunks and peers share: a node, a username, a password and codecs."""
 
-    secrets = ("password",)
+    secrets: Sequence[str] = ("password",)
     of_trunk = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -180,27 +179,34 @@ class TrunkHostFormSet(forms.BaseInlineFormSet):
 class PeerForm(SipAccountForm):
     """One app on one device."""
 
+    secrets = ()
     password = SecretField(
         label="SIP password",
-        help_text="Leave it blank: ddiweb makes a random one, and shows it when you set up the "
-        "phone. It is stored encrypted.",
-    )
-    fresh_password = forms.BooleanField(
-        label="Make a new random password",
-        required=False,
-        help_text="The phone must then be given it; “Set up the phone” shows it.",
+        validators=[sip_password],
+        help_text="Leave it blank: “Set up the phone” makes a random one and shows it once. What "
+        "is stored is a hash, so it can't be shown again. (For IAX2, which needs the password "
+        "itself at both ends, it is stored encrypted.)",
     )
     codecs = OrderedChoiceField(choices=Codec.choices, help_text=CODECS_HELP)
 
     class Meta:
         model = Peer
         fields = (
-            "node", "name", "owner", "username", "password", "carrier", "enabled", "codecs",
-            "transport", "strict_names",
+            "node", "name", "owner", "username", "carrier", "enabled", "codecs",
+            "transport", "strict_names", "digest", "nat", "qualify",
+            "expires_min", "expires_default", "expires_max",
         )  # fmt: skip
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._username = self.instance.username
+
+    def clean_password(self) -> str:
+        """Blank keeps what is stored."""
+        return str(self.cleaned_data["password"] or "")
+
     def clean(self) -> dict[str, Any]:
-        """A fresh password takes the place of whatever was there; the node offers the transport."""
+        """The node offers the transport."""
         data = super().clean()
         node = data.get("node") or (self.instance.node if self.instance.node_id else None)
         if node is not None and data.get("transport"):
@@ -210,9 +216,14 @@ class PeerForm(SipAccountForm):
                     "strict_names",
                     lambda: choice.strict_is_possible(node.pk, self.instance.pk, data["transport"]),
                 )
-        if data.get("fresh_password"):
-            data["password"] = new_password()
         return data
+
+    def save(self, commit: bool = True) -> Any:
+        """What is stored in place of the password follows from the row as it will be."""
+        passwords.fit(self.instance, self._username)
+        if self.cleaned_data.get("password"):
+            passwords.put(self.instance, self.cleaned_data["password"])
+        return super().save(commit)
 
 
 class PhoneNumberField(OneLineField):

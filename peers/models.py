@@ -9,10 +9,10 @@ from simple_history.models import HistoricalRecords
 
 from ddiweb import validators
 from ddiweb.deploy.models import Node
-from ddiweb.fields import EncryptedTextField
 from peers.caller_models import CallerRule
-from peers.choices import Carrier, Transport
-from peers.defaults import default_codecs, new_password
+from peers.choices import Carrier
+from peers.connection_models import CONSTRAINTS, SECRETS, Connection
+from peers.defaults import default_codecs
 from peers.leak_models import TokenLeak
 from peers.route_models import Number, Step, StepPeer
 from peers.schedule_models import Schedule, ScheduleTime
@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Peer(models.Model):
+class Peer(Connection):
     """One SIP app on one device."""
 
     node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="peers")
@@ -53,16 +53,6 @@ class Peer(models.Model):
         validators=[validators.sip_username],
         help_text="What the app signs in with. It can't be a trunk's or another peer's.",
     )
-    password = EncryptedTextField(
-        "SIP password",
-        default=new_password,
-        validators=[
-            validators.Pattern(
-                r"[A-Za-z0-9._~!*+=-]{12,64}",
-                "use 12 to 64 letters, digits or ._~!*+=-; leave it to ddiweb to make one",
-            )
-        ],
-    )
     carrier = models.CharField(
         "token is carried by",
         max_length=10,
@@ -75,12 +65,6 @@ class Peer(models.Model):
         default=True, help_text="Off: the phone is cut off at once, its settings are kept."
     )
     codecs = models.JSONField(default=default_codecs, validators=[known_codecs])
-    transport = models.CharField(
-        max_length=3,
-        choices=Transport.choices,
-        default=Transport.UDP,
-        help_text="TLS and TCP must be switched on for the node first.",
-    )
     strict_names = models.BooleanField(
         "this app checks names strictly",
         default=False,
@@ -89,14 +73,12 @@ class Peer(models.Model):
         "stands in the certificate, and every phone with TLS can read it there.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    history = HistoricalRecords(excluded_fields=["password"])
+    history = HistoricalRecords(excluded_fields=list(SECRETS))
 
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(transport__in=Transport.values), name="peer_transport"
-            ),
+            *CONSTRAINTS,
             models.UniqueConstraint(fields=["node", "username"], name="username_once_a_node"),
             models.CheckConstraint(
                 condition=Q(username__regex=r"\A[a-z0-9_.-]{3,40}\Z"),

@@ -65,8 +65,11 @@ class Account:
         return f"sip:{self.username}@{self.address}"
 
 
-def account(peer: Peer, token: Token | None) -> Account:
-    """The account of ``peer`` with its newest token (empty if it has no live one)."""
+def account(peer: Peer, token: Token | None, password: str = "") -> Account:
+    """The account of ``peer`` with its newest token (empty if it has no live one).
+
+    ``password`` is known only to whoever just made it; empty: the phone has it.
+    """
     node, value = peer.node, token.value if token else ""
     server = node.public_ipv4 or node.public_ipv6 or "(the node has no public address yet)"
     port = node.sip_port
@@ -77,7 +80,7 @@ def account(peer: Peer, token: Token | None) -> Account:
         server=server,
         port=port,
         username=value if peer.carrier == Carrier.USERNAME else peer.username,
-        password=peer.password,
+        password=password,
         token=value,
         carrier=peer.carrier,
         transport=peer.transport,
@@ -88,7 +91,7 @@ def _common(acc: Account) -> tuple[Line, ...]:
     by_name = acc.carrier == Carrier.USERNAME
     return (
         Line("Username: the token" if by_name else "Username", acc.username, secret=by_name),
-        Line("Password", acc.password, secret=True),
+        Line("Password", acc.password or KEPT, secret=True),
         Line("Domain / server", acc.address),
         Line("Transport", acc.transport.upper()),
         *((Line("Media encryption", "SRTP (SDES), mandatory"),) if acc.encrypted else ()),
@@ -150,6 +153,8 @@ _APPS = (
         ),
     ),
 )
+#: In place of a password that only the phone knows.
+KEPT = "(as it is)"
 _BY_NAME = "The username is the token: copy it whole. A rotation gives the phone a new username."
 
 

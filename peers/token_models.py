@@ -35,6 +35,8 @@ class Token(models.Model):
     cut_at = models.DateTimeField(null=True, blank=True)
     cut_generation = models.PositiveBigIntegerField(null=True, blank=True)
     reason = models.CharField(max_length=120, blank=True)
+    # Where the SIP username carries the token, each one is an account (peers/passwords.py).
+    hashes = EncryptedTextField(default="", blank=True, editable=False)
     in_force = models.BooleanField(
         default=False, editable=False, help_text="The node's rules let it in."
     )

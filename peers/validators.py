@@ -4,7 +4,7 @@ import re
 
 from django.core.exceptions import ValidationError
 
-from ddiweb.validators import plain_text
+from ddiweb.validators import Pattern, plain_text
 from peers.choices import Codec
 
 
@@ -50,3 +50,10 @@ def canonical_host(value: str) -> str:
 def host_name(value: str) -> None:
     """Refuse what ``canonical_host`` refuses."""
     canonical_host(value)
+
+
+#: What an app takes as a password, and every file that sets one up carries as it is.
+sip_password = Pattern(
+    r"[A-Za-z0-9._~!*+=-]{12,64}",
+    "use 12 to 64 letters, digits or ._~!*+=-; leave it to ddiweb to make one",
+)

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
-from peers import phones, services
+from peers import passwords, phones, services
 from peers.models import Peer
 
 GRACES = (("1", "1 hour"), ("24", "24 hours"), ("72", "72 hours"), ("168", "7 days"))
@@ -115,9 +115,13 @@ def _do(request: HttpRequest, peers: list[Peer], what: str, hours: int) -> None:
 
 def set_up(request: HttpRequest, context: dict[str, Any], peer: Peer) -> HttpResponse:
     """Show what to type into the phone, secrets included; noted in the peer's history."""
+    password = ""
+    if "fresh" in request.POST or passwords.is_due(peer):
+        password = passwords.give(peer, request.user)
     state = phones.status(peer)
-    note(request, [peer], "Password and token were shown.")
-    account = phones.account(peer, state.newest)
+    what = "A new password and the token were shown." if password else "The token was shown."
+    note(request, [peer], what)
+    account = phones.account(peer, state.newest, password)
     context |= {
         "title": f"Set up the phone: {peer}",
         "peer": peer,

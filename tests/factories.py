@@ -6,6 +6,7 @@ from ddiweb.deploy.models import Node
 from firewall import bans
 from firewall.ban_models import Ban
 from firewall.models import ManagementNetwork
+from peers import passwords
 from peers.models import (
     Number,
     Peer,
@@ -18,6 +19,8 @@ from peers.models import (
     TrunkNetwork,
 )
 
+#: Of every peer that is made here.
+PASSWORD = "correct-horse-battery"
 _count = itertools.count(1)
 
 
@@ -30,9 +33,10 @@ def node(**fields: object) -> Node:
 
 def peer(on: Node, **fields: object) -> Peer:
     number = next(_count)
-    return Peer.objects.create(
-        **{"node": on, "name": f"Phone {number}", "username": f"phone{number}"} | fields
-    )
+    made = Peer(**{"node": on, "name": f"Phone {number}", "username": f"phone{number}"} | fields)
+    passwords.put(made, PASSWORD)
+    made.save()
+    return made
 
 
 def trunk(on: Node, *networks: str, **fields: object) -> Trunk:

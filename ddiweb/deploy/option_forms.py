@@ -13,7 +13,7 @@ OPTION_FIELDSETS: tuple[tuple[str, Any], ...] = (
     (
         "Firewall: how phones reach it",
         {
-            "fields": ("allow_tcp", "tls_port", "sip_domain", "countries"),
+            "fields": ("allow_tcp", "tls_port", "sip_domain", "iax_port", "countries"),
             "description": "SIP over UDP with a token is always there. Each further way is one "
             "more that strangers can knock at: open only what a phone of yours needs.",
         },

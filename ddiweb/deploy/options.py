@@ -51,6 +51,14 @@ class FirewallOptions(models.Model):
         help_text="Phones with TLS call the node TOKEN.this-name: every name below it must lead "
         "to the node (a wildcard record in DNS).",
     )
+    iax_port = models.PositiveIntegerField(
+        "IAX2 port",
+        default=0,
+        validators=[MaxValueValidator(65535)],
+        help_text="0: no IAX2. 4569 is usual. A phone shows its token as its username in IAX2's "
+        "own fields; nothing else reaches the port, also not from vendors. Asterisk loads IAX2 "
+        "only while a phone uses it.",
+    )
     throttle = models.BooleanField(
         "classic throttle",
         default=False,
@@ -116,6 +124,15 @@ CONSTRAINTS = (
         & (Q(tls_port__lt=F("sip_port")) | Q(tls_port__gt=F("sip_port"))),
         name="node_tls_port",
         violation_error_message="The TLS port must be 0, or 1024 to 65535 and not the SIP port.",
+    ),
+    models.CheckConstraint(
+        condition=Q(iax_port=0)
+        | Q(iax_port__gte=1024, iax_port__lte=65535)
+        & (Q(iax_port__lt=F("sip_port")) | Q(iax_port__gt=F("sip_port")))
+        & (Q(iax_port__lt=F("rtp_first")) | Q(iax_port__gt=F("rtp_last"))),
+        name="node_iax_port",
+        violation_error_message="The IAX2 port must be 0, or 1024 to 65535 and neither the SIP "
+        "port nor an RTP port.",
     ),
     models.CheckConstraint(
         condition=Q(ban_failures__gte=1, ban_failures__lte=1000)

@@ -8,12 +8,13 @@ from rest_framework import serializers
 from ddiweb.api.fields import Choice, Reference, Secret, rule
 from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
-from peers import rules
+from peers import passwords, rules
 from peers.choices import Cause, Codec, StepKind, Transport
 from peers.models import Number, Peer, Schedule, Sound, Step
 from peers.phone_list import store_phones
 from peers.realtime.routes import TARGETS_MAX
 from peers.tls import choice
+from peers.validators import sip_password
 
 User = get_user_model()
 
@@ -190,9 +191,19 @@ class PeerSerializer(ResourceSerializer):
         allow_null=True,
         help_text="The username of the person who uses it.",
     )
+    nested = ("password",)
+    password = Secret(
+        required=False,
+        max_length=64,
+        validators=[sip_password],
+        help_text="Written, never read. Leave it out: ddiweb makes a good one. Only a hash is "
+        "stored (with IAX2 the password itself, encrypted).",
+    )
     codecs = codec_list()
     transport = Choice(
-        choices=Transport.choices, required=False, help_text="What the node offers: udp, tcp, tls."
+        choices=Transport.choices,
+        required=False,
+        help_text="What the node offers: udp, tcp, tls, iax.",
     )
 
     class Meta:
@@ -210,15 +221,38 @@ class PeerSerializer(ResourceSerializer):
             "codecs",
             "transport",
             "strict_names",
+            "digest",
+            "nat",
+            "qualify",
+            "expires_min",
+            "expires_default",
+            "expires_max",
+            "password_made_at",
             "created_at",
         )
-        extra_kwargs: ClassVar[dict[str, Attrs]] = {
-            "password": {"help_text": "Written, never read. Leave it out: ddiweb makes a good one."}
-        }
 
-    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, Attrs]:
-        """The password is written and never read."""
-        return secret_password(field_name, *super().build_standard_field(field_name, model_field))
+    def create(self, validated_data: Attrs) -> Any:
+        """Save a new row and what stands for its password."""
+        password = validated_data.pop("password", "")
+        peer = super().create(validated_data)
+        if password:
+            passwords.put(peer, password)
+            peer.save(update_fields=passwords.COLUMNS)
+        return peer
+
+    def update(self, instance: Any, validated_data: Attrs) -> Any:
+        """Save the named fields; a hash that no longer fits goes."""
+        password, username = validated_data.pop("password", ""), instance.username
+        peer = super().update(instance, validated_data)
+        passwords.fit(peer, username)
+        if password:
+            passwords.put(peer, password)
+            passwords.on_newest_token(peer, password)
+        peer.save(update_fields=passwords.COLUMNS)
+        return peer
+
+    def store_nested(self, instance: Peer, named: Attrs) -> None:
+        """Nothing: ``create`` and ``update`` took the password out."""
 
     def check_rules(self, candidate: Peer, attrs: Attrs) -> None:
         """Its username is its own, and its node offers its transport."""

@@ -46,9 +46,26 @@ class NewPeerSecrets(serializers.Serializer[Any]):
 
 
 class NewTokenSecrets(serializers.Serializer[Any]):
-    """Shown in this answer and never again: type it into the phone."""
+    """Shown in this answer and never again: type it into the phone.
+
+    The password is null unless the token is the username: each one is an account of its own then.
+    """
 
     token = serializers.CharField(read_only=True)
+    password = serializers.CharField(read_only=True, allow_null=True)
+
+
+class NewPasswordSecrets(serializers.Serializer[Any]):
+    """Shown in this answer and never again: type it into the phone."""
+
+    password = serializers.CharField(read_only=True)
+
+
+class NewPassword(serializers.Serializer[Any]):
+    """A peer's new password."""
+
+    secrets = NewPasswordSecrets(read_only=True)
+    deployment = DeploymentLink(read_only=True)
 
 
 class Rotated(serializers.Serializer[Any]):

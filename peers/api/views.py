@@ -16,7 +16,7 @@ from ddiweb.api.errors import Conflict
 from ddiweb.api.serializers import Nothing
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented, pending
 from ddiweb.deploy.models import Deployment, Node
-from peers import rules, services
+from peers import passwords, rules, services
 from peers.api import filters, serializers, tokens, trunks
 from peers.models import Number, Peer, Token, Trunk
 from peers.provisioning import links
@@ -54,11 +54,15 @@ class NumberViewSet(Resource):
 
 
 def rotated(peer: Peer, token: Token | None) -> dict[str, Any]:
-    """The answer that holds a new token's value, this once."""
+    """The answer that holds a new token's value, this once.
+
+    Where the username carries the token, it is a new account, with a password of its own.
+    """
+    password = passwords.renew(peer) if token and passwords.is_due(peer) else None
     return {
         "peer": peer.pk,
         "token": tokens.TokenSerializer(token).data if token else None,
-        "secrets": {"token": token.value} if token else None,
+        "secrets": {"token": token.value, "password": password} if token else None,
         **deployed(pending(peer.node_id)),
     }
 
@@ -83,6 +87,7 @@ class PeerViewSet(Resource):
         "rotate_many": ("peers.change_peer",),
         "compromised": ("peers.change_peer",),
         "provision": ("peers.change_peer",),
+        "password": ("peers.change_peer",),
     }
 
     def saved(self, row: Peer, verb: str) -> dict[str, Any]:
@@ -90,10 +95,26 @@ class PeerViewSet(Resource):
         if verb != "added":
             return super().saved(row, verb)
         token = services.peer_created(row, self.request.user)
+        given = dict(self.request.data).get("password")
+        if given:
+            passwords.on_newest_token(row, given)
+        password = given or passwords.renew(row)
         return {
-            "secrets": {"password": row.password, "token": token.value},
+            "secrets": {"password": password, "token": token.value},
             "deployment": pending(row.node_id),
         }
+
+    @extend_schema(request=Nothing, responses={200: tokens.NewPassword})
+    @action(detail=True, methods=["post"])
+    def password(self, request: Request, pk: str) -> Response:
+        """Make a new random password and answer it, this once; the old one ends."""
+        Nothing(data=request.data).is_valid(raise_exception=True)
+        peer = self.get_object()
+        with transaction.atomic():
+            lock_nodes([peer])
+            password = passwords.give(peer, request.user)
+            body = {"secrets": {"password": password}, **deployed(pending(peer.node_id))}
+        return Response(body)
 
     def remove(self, row: Peer) -> Deployment | None:
         """Delete the peer, unless a route would be left with nobody to ring."""

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from ddiweb.clock import trusted
 from ddiweb.deploy.services import User
-from peers import phones
+from peers import passwords, phones
 from peers.choices import Transport
 from peers.models import Peer, ProvisioningLink
 from peers.provisioning import FAMILIES
@@ -55,6 +55,7 @@ def make(peer: Peer, family: str, user: User = None) -> tuple[str, ProvisioningL
     return secret, row
 
 
+@transaction.atomic
 def redeem(secret: str) -> File | None:
     """Use a link up and return its file; None if it is unknown, used or expired.
 
@@ -66,9 +67,11 @@ def redeem(secret: str) -> File | None:
     )
     if not rows.filter(used_at__isnull=True).update(used_at=now):
         return None
-    row = rows.select_related("peer__node").get()
+    row = rows.select_related("peer__node", "created_by").get()
     family = FAMILIES[row.format]
-    account = phones.account(row.peer, phones.status(row.peer).newest)
+    # Whoever is given the file is given the password that is good from now on.
+    password = passwords.give(row.peer, row.created_by)
+    account = phones.account(row.peer, phones.status(row.peer).newest, password)
     return File(family.file, family.content_type, family.render(account, authority(row.peer)))
 
 

@@ -11,21 +11,18 @@ from peers.realtime import text
 from peers.realtime.callers import CallerFacts
 from peers.realtime.hours import ScheduleFacts
 from peers.realtime.outgoing import OutgoingFacts
+from peers.realtime.peer_facts import AccountFacts, Connecting, PeerFacts
 from peers.realtime.routes import NumberFacts, StepFacts
-from peers.realtime.text import KEY, between, display_text, matches, refuse, unique
+from peers.realtime.text import KEY, between, matches, unique
 from peers.realtime.trunks import ServerFacts, TrunkFacts
-from peers.realtime.trunks import codecs as check_codecs
 
 __all__ = [
-    "KEY", "AccountFacts", "NodeFacts", "NumberFacts", "PeerFacts", "ServerFacts", "Snapshot",
-    "StepFacts",
-    "TrunkFacts",
+    "KEY", "AccountFacts", "Connecting", "NodeFacts", "NumberFacts", "PeerFacts", "ServerFacts",
+    "Snapshot", "StepFacts", "TrunkFacts",
 ]  # fmt: skip
 
 SLUG = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
 REALM = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9.-]{0,62}\Z")
-USERNAME = re.compile(r"\A[A-Za-z0-9_.-]{3,64}\Z")
-HA1_MD5 = re.compile(r"\A[0-9a-f]{32}\Z")
 
 
 @dataclass(frozen=True)
@@ -54,61 +51,6 @@ class NodeFacts:
         for name in ("public_ipv4", "public_ipv6"):
             if getattr(self, name):
                 text.host(f"node.{name}", getattr(self, name))
-
-
-@dataclass(frozen=True)
-class AccountFacts:
-    """A name by which an app signs in, and md5(username:realm:password) (RFC 2617, 3.2.2.2)."""
-
-    username: str
-    digest_ha1_md5: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        matches("peer.username", USERNAME, self.username, "use 3 to 64 letters, digits, . _ -")
-        if self.username.lower() == "anonymous":
-            # res_pjsip_endpoint_identifier_anonymous gives this endpoint to unknown callers.
-            raise refuse("peer.username", "is Asterisk's own word", "choose another")
-        matches("peer.digest_ha1_md5", HA1_MD5, self.digest_ha1_md5, "32 hexadecimal digits")
-
-    def __repr__(self) -> str:
-        """Hide the name too: it may be a token."""
-        return "AccountFacts(…)"
-
-
-@dataclass(frozen=True)
-class PeerFacts:
-    """One SIP app on one device. ``key`` is ours; ``username`` is what the app sends.
-
-    Asterisk finds an endpoint and its aor by the user of From and To, so both are named by
-    ``username``. ``digest_ha1_md5`` is md5(username:realm:password) (RFC 2617, 3.2.2.2).
-    ``token_accounts``: None, or all the names by which it signs in, in place of ``username``: one
-    a live token, where the SIP username carries it.
-    ``encrypted``: audio must be SRTP with the keys in the signalling (RFC 4568), which TLS hides.
-    """
-
-    key: str
-    username: str
-    digest_ha1_md5: str = field(repr=False)
-    codecs: tuple[str, ...] = ("alaw", "ulaw")
-    display_name: str = ""
-    enabled: bool = True
-    token_accounts: tuple[AccountFacts, ...] | None = None
-    encrypted: bool = False
-
-    def __post_init__(self) -> None:
-        matches("peer.key", KEY, self.key, "use [a-z0-9_]")
-        AccountFacts(self.username, self.digest_ha1_md5)
-        check_codecs("peer.codecs", self.codecs)
-        display_text("peer.display_name", self.display_name)
-
-    @property
-    def accounts(self) -> tuple[AccountFacts, ...]:
-        """The names by which it signs in, none while it is disabled."""
-        if not self.enabled:
-            return ()
-        if self.token_accounts is not None:
-            return self.token_accounts
-        return (AccountFacts(self.username, self.digest_ha1_md5),)
 
 
 @dataclass(frozen=True)

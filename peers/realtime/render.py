@@ -6,13 +6,10 @@ Asterisk would be dangerous the reason stands beside it.
 
 from collections.abc import Iterator
 
-from peers.realtime import blocks, callers, hours, outgoing, route_rows, schema, trunk_rows
-from peers.realtime.facts import AccountFacts, PeerFacts, Snapshot
-from peers.realtime.rows import Row, Rows, row
+from peers.realtime import accounts, blocks, callers, hours, outgoing, route_rows, trunk_rows
+from peers.realtime.facts import Snapshot
+from peers.realtime.rows import Row, Rows
 from peers.realtime.text import refuse
-
-#: Seconds between two qualify OPTIONS to a phone; keeps the NAT binding of a mobile network.
-PEER_QUALIFY = 30
 
 
 def render(snapshot: Snapshot) -> Rows:
@@ -27,8 +24,7 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
     for trunk in snapshot.trunks:
         yield from trunk_rows.rows(trunk, snapshot.node.tls_port)
     for peer in snapshot.peers:
-        for account in peer.accounts:
-            yield from _account(account, peer, snapshot.node.realm)
+        yield from accounts.rows(peer, snapshot.node.realm)
     for schedule in snapshot.schedules:
         yield from hours.rows(schedule)
     known = {peer.key: peer for peer in snapshot.peers}
@@ -45,39 +41,3 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
     yield from blocks.rows((n.trunk_key, n.id, n.key, n.last) for n in snapshot.numbers if n.last)
     yield from callers.rows(snapshot.callers)
     yield from outgoing.rows(snapshot.outgoing, trunks)
-
-
-def _account(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row]:
-    yield row(
-        schema.ENDPOINTS,
-        account.username,
-        context="from-peer",
-        identify_by="username,auth_username",
-        aors=account.username,
-        auth=account.username,
-        allow=",".join(peer.codecs),
-        accountcode=peer.key,
-        # Behind NAT: answer to where packets come from, for SIP and for RTP.
-        rewrite_contact="yes",
-        rtp_symmetric="yes",
-        force_rport="yes",
-        # The transport stays blank: with one named, a phone on another one could not be called.
-        media_encryption="sdes" if peer.encrypted else "no",
-        rtp_timeout="60",
-        rtp_timeout_hold="300",
-    )
-    yield row(
-        schema.AUTHS,
-        account.username,
-        username=account.username,
-        realm=realm,
-        password_digest=f"MD5:{account.digest_ha1_md5}",
-    )
-    yield row(
-        schema.AORS,
-        account.username,
-        max_contacts="1",
-        # Without it a phone that comes from a new network gets 403 until the old one expires.
-        remove_existing="yes",
-        qualify_frequency=str(PEER_QUALIFY),
-    )

@@ -74,6 +74,8 @@ AUTHS = Table(
         Column("realm"),
         Column("password", secret=True),
         Column("password_digest", secret=True),
+        Column("supported_algorithms_uas", "MD5"),
+        Column("supported_algorithms_uac", "MD5"),
     ),
 )
 AORS = Table(

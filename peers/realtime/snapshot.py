@@ -1,21 +1,19 @@
 """The only reader of the ORM for the realtime target."""
 
-import hashlib
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 
 from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
-from peers.choices import LIVE_TOKEN_STATES, Carrier, StepKind, TokenState, Transport
-from peers.models import CallerRule, Number, Peer, Schedule, Step, Token, Trunk
+from peers.choices import Carrier, StepKind, TokenState, Transport
+from peers.models import CallerRule, Number, Schedule, Step, Token, Trunk
+from peers.realtime import peer_snapshot
 from peers.realtime.callers import CallerFacts
 from peers.realtime.facts import (
-    AccountFacts,
     NodeFacts,
     NumberFacts,
-    PeerFacts,
     ServerFacts,
     Snapshot,
     StepFacts,
@@ -69,12 +67,7 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 .order_by("pk")
                 .prefetch_related("servers")
             ),
-            peers=tuple(
-                _peer(peer, node.realm)
-                for peer in Peer.objects.filter(node=node)
-                .order_by("pk")
-                .prefetch_related(Prefetch("tokens", _live_by_name(node), to_attr="names"))
-            ),
+            peers=peer_snapshot.take(node),
             numbers=tuple(map(_number, _numbers(node))),
             callers=_callers(node),
             schedules=tuple(
@@ -127,35 +120,6 @@ def _servers(trunk: Trunk) -> tuple[ServerFacts, ...]:
         return ()
     further = (ServerFacts(one.host, one.port, one.priority) for one in trunk.servers.all())
     return (ServerFacts(trunk.host, trunk.port), *further)
-
-
-def _live_by_name(node: Node) -> "QuerySet[Token]":
-    """Live tokens that their phones sign in with."""
-    live = Token.objects.filter(node=node, state__in=LIVE_TOKEN_STATES)
-    return live.filter(peer__carrier=Carrier.USERNAME).order_by("pk")
-
-
-def _peer(peer: Peer, realm: str) -> PeerFacts:
-    def account(username: str) -> AccountFacts:
-        # RFC 2617, 3.2.2.2: Asterisk needs the hash only, so the password stays with the panel.
-        text = f"{username}:{realm}:{peer.password}".encode()
-        # The digest scheme that every phone speaks.
-        return AccountFacts(username, hashlib.md5(text).hexdigest())  # noqa: S324
-
-    own = account(peer.username)
-    tokens: list[Token] = peer.names  # type: ignore[attr-defined]  # prefetched
-    return PeerFacts(
-        key=peer.key,
-        username=peer.username,
-        digest_ha1_md5=own.digest_ha1_md5,
-        token_accounts=tuple(account(token.value) for token in tokens)
-        if peer.carrier == Carrier.USERNAME
-        else None,
-        codecs=tuple(peer.codecs),
-        display_name=peer.name,
-        enabled=peer.enabled,
-        encrypted=peer.transport == Transport.TLS,
-    )
 
 
 def _number(number: Number) -> NumberFacts:

@@ -26,6 +26,12 @@ def is_possible(node: Node, transport: str) -> None:
             "settings first, or choose UDP",
             code="no_tls",
         )
+    if transport == Transport.IAX and not node.iax_port:
+        raise ValidationError(
+            f"the node “{node}” has no IAX2: give it an IAX2 port in its settings first, or "
+            "choose UDP",
+            code="no_iax",
+        )
 
 
 def strict_is_possible(node_id: int, peer_id: int | None, transport: str) -> None:

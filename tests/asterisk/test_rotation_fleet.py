@@ -46,12 +46,12 @@ def fleet(stack: Stack) -> Iterator[Callable[..., Any]]:
         child.stdin.close()
 
 
-def login(made: Phone, token: str) -> Phone:
-    """What the phone of ``made`` sends with ``token``."""
+def login(made: Phone, token: str, password: str | None = None) -> Phone:
+    """What the phone of ``made`` sends with ``token``, and the new password that came with it."""
     by_name = made["carrier"] == "username"
     return {
         "id": made["id"],
-        "password": made["password"],
+        "password": password or made["password"],
         "user": token if by_name else made["username"],
         "agent": "plain/1" if by_name else f"plain/1 {token}",
     }
@@ -80,8 +80,8 @@ def test_no_register_fails_while_phones_rotate_and_the_old_tokens_are_silent_aft
         statuses.update(say("register", phones=list(old.values())).values())
         answer = stack.ask("POST", "/peers/rotate/", {"ids": list(old), "grace_seconds": GRACE})
         ends = time.monotonic() + GRACE
-        tokens = {row["peer"]: row["secrets"]["token"] for row in answer["results"]}
-        new = {phone["id"]: login(phone, tokens[phone["id"]]) for phone in made}
+        given = {row["peer"]: row["secrets"] for row in answer["results"]}
+        new = {phone["id"]: login(phone, **given[phone["id"]]) for phone in made}
         stack.settled(60)
         now = dict(old)
         waiting = random.Random(7).sample(list(old), PHONES)

@@ -55,7 +55,7 @@ def node_form(**over: Any) -> dict[str, Any]:
     return {
         "slug": "london", "name": "London", "realm": "ddiweb", "public_ipv4": "203.0.113.10",
         "public_ipv6": "", "sip_port": "5060", "rtp_first": "10000", "rtp_last": "20000",
-        "tls_port": "0", "sip_domain": "", "countries": "", "ban_failures": "5",
+        "tls_port": "0", "iax_port": "0", "sip_domain": "", "countries": "", "ban_failures": "5",
         "ban_window": "600", "ban_seconds": "3600", "trial_seconds": "60",
     } | over  # fmt: skip
 
@@ -64,6 +64,8 @@ def peer_form(node: Node, **over: Any) -> dict[str, Any]:
     return {
         "node": node.pk, "name": "Ada mobile", "owner": "", "username": "ada", "password": "",
         "carrier": "user_agent", "transport": "udp", "enabled": "on", "codecs": ["opus", "alaw"],
+        "digest": "md5", "nat": "behind", "qualify": "30", "expires_min": "60",
+        "expires_default": "300", "expires_max": "3600",
     } | over  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from django.test import Client
 from ddiweb.deploy.models import Deployment, Node
 from firewall.models import ManagementNetwork
 from peers.models import Number, Peer, Trunk
+from peers.realtime import snapshot
 from tests import factories
 from tests.db import panel
 
@@ -46,9 +47,12 @@ def test_a_new_peer_is_given_a_token_and_asks_for_one_deployment(admin: Client, 
     ]
 
 
-def test_a_new_peer_is_given_a_random_password(admin: Client, node: Node) -> None:
+def test_a_new_peer_can_not_sign_in_before_it_was_given_a_password(
+    admin: Client, node: Node
+) -> None:
     admin.post("/peers/peer/add/", panel.peer_form(node))
-    assert len(Peer.objects.get().password) == 26
+    facts, _ = snapshot.take(node)
+    assert [peer.accounts for peer in facts.peers] == [()]
 
 
 def test_the_order_of_codecs_is_kept(admin: Client, node: Node) -> None:

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from ddiweb.deploy.models import Deployment, Node
-from peers import services
+from peers import passwords, services
 from peers.models import Peer, Trunk
 from tests import factories
 from tests.db import panel
@@ -52,7 +52,12 @@ def pages(peer: Peer, trunk: Trunk) -> list[str]:
 
 
 def test_no_page_shows_a_secret(admin: Client, peer: Peer, trunk: Trunk) -> None:
-    secrets = [peer.password, trunk.password, peer.tokens.get().value, peer.tokens.get().digest]
+    secrets = [
+        *peer.hashes.split(),
+        trunk.password,
+        peer.tokens.get().value,
+        peer.tokens.get().digest,
+    ]
     for url in pages(peer, trunk):
         reply = admin.get(url)
         assert reply.status_code == 200, url
@@ -66,11 +71,18 @@ def test_a_refused_form_does_not_show_the_secret_that_was_typed(admin: Client, n
 
 
 def test_a_blank_password_keeps_the_one_of_a_peer(admin: Client, peer: Peer) -> None:
-    before = peer.password
+    before = peer.hashes
     form = panel.peer_form(peer.node, name="Ada at home")
     admin.post(f"/peers/peer/{peer.pk}/change/", form)
     peer.refresh_from_db()
-    assert (peer.name, peer.password) == ("Ada at home", before)
+    assert (peer.name, peer.hashes) == ("Ada at home", before)
+
+
+def test_another_username_needs_another_password(admin: Client, peer: Peer) -> None:
+    form = panel.peer_form(peer.node, username="ada2")
+    admin.post(f"/peers/peer/{peer.pk}/change/", form)
+    peer.refresh_from_db()
+    assert (peer.hashes, passwords.is_due(peer)) == ("", True)
 
 
 def test_a_blank_password_keeps_the_one_of_a_trunk(admin: Client, trunk: Trunk) -> None:
@@ -84,22 +96,35 @@ def test_a_new_password_takes_the_place_of_the_old_one(admin: Client, peer: Peer
     form = panel.peer_form(peer.node, password="another-password-1")
     admin.post(f"/peers/peer/{peer.pk}/change/", form)
     peer.refresh_from_db()
-    assert peer.password == "another-password-1"
+    assert peer.hashes == passwords.hashed("ada", "ddiweb", "another-password-1")
     assert len(panel.pending()) == 1
 
 
-def test_a_fresh_random_password_can_be_asked_for(admin: Client, peer: Peer) -> None:
-    before = peer.password
-    form = panel.peer_form(peer.node, fresh_password="on")
-    admin.post(f"/peers/peer/{peer.pk}/change/", form)
+def on_the_page(page: str, peer: Peer) -> list[str]:
+    """What on the page is the peer's password."""
+    words = set(re.findall(r"[a-z2-7]{26}", page))
+    return [one for one in words if passwords.hashed("ada", "ddiweb", one) == peer.hashes]
+
+
+def test_the_set_up_page_shows_the_password_once(admin: Client, peer: Peer) -> None:
+    Peer.objects.update(password_made_at=None, hashes="")
+    page, again = (admin.post(f"/peers/peer/{peer.pk}/phone/").content.decode() for _ in range(2))
     peer.refresh_from_db()
-    assert peer.password != before
-    assert re.fullmatch(r"[a-z2-7]{26}", peer.password)
+    assert [len(on_the_page(one, peer)) for one in (page, again)] == [1, 0]
 
 
-def test_the_set_up_page_shows_everything_that_has_to_be_typed(admin: Client, peer: Peer) -> None:
+def test_a_lost_password_is_replaced_on_the_set_up_page(admin: Client, peer: Peer) -> None:
+    page = admin.post(f"/peers/peer/{peer.pk}/phone/", {"fresh": "1"}).content.decode()
+    peer.refresh_from_db()
+    assert len(on_the_page(page, peer)) == 1
+    assert len(panel.pending()) == 1
+
+
+def test_the_set_up_page_shows_everything_else_that_has_to_be_typed(
+    admin: Client, peer: Peer
+) -> None:
     page = admin.post(f"/peers/peer/{peer.pk}/phone/").content.decode()
-    for value in ("203.0.113.10", "5060", "ada", peer.password, peer.tokens.get().value):
+    for value in ("203.0.113.10", "5060", "ada", peer.tokens.get().value):
         assert value in page
 
 
@@ -125,5 +150,5 @@ def test_the_history_holds_no_secret(admin: Client, peer: Peer) -> None:
     admin.post(f"/peers/peer/{peer.pk}/change/", form)
     peer.refresh_from_db()
     text = str(list(LogEntry.objects.values())) + str(list(Peer.history.values()))
-    assert peer.password not in text
+    assert not [one for one in peer.hashes.split() if one in text]
     assert peer.tokens.get().value not in text

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Contact
-from peers import services
+from peers import passwords, services
 from peers.models import Peer, Token, Trunk
 from tests import factories
 from tests.db.api import V1, client, faults, operator, pending, problem
@@ -42,7 +42,9 @@ def test_a_new_peers_password_and_token_are_answered_once(api: APIClient, node: 
     made = api.post(V1 + "peers/", {"node": "london", "name": "Ada", "username": "ada"})
     peer = Peer.objects.get()
     token = Token.objects.get()
-    assert made.json()["secrets"] == {"password": peer.password, "token": token.value}
+    secrets = made.json()["secrets"]
+    assert secrets["token"] == token.value
+    assert passwords.hashed("ada", "ddiweb", secrets["password"]) == peer.hashes
     assert made["Cache-Control"] == "no-store"
     assert token.value.startswith(node.site_prefix)
 
@@ -53,7 +55,7 @@ def test_a_rotation_answers_the_new_token_and_keeps_the_old_for_its_grace(
     answer = api.post(f"{V1}peers/{peer.pk}/rotate/", {"grace_seconds": 60})
     old, new = peer.tokens.order_by("pk")
     assert answer["Cache-Control"] == "no-store"
-    assert answer.json()["secrets"] == {"token": new.value}
+    assert answer.json()["secrets"] == {"password": None, "token": new.value}
     assert answer.json()["token"]["id"] == new.pk
     assert old.grace_until is not None
     assert timedelta(seconds=50) < old.grace_until - timezone.now() <= timedelta(seconds=60)

@@ -4,7 +4,7 @@ import pytest
 
 from ddiweb.live import record
 from ddiweb.live.models import Contact
-from peers import phones, services
+from peers import passwords, phones, services
 from peers.choices import Carrier, TokenState
 from peers.models import Peer
 from peers.realtime import snapshot
@@ -21,7 +21,14 @@ pytestmark = [pytest.mark.db, pytest.mark.django_db]
 def peer() -> Peer:
     made = factories.peer(factories.node(), carrier=Carrier.USERNAME)
     services.peer_created(made)
+    passwords.renew(made)
     return made
+
+
+def rotate(peer: Peer) -> None:
+    """Give it a new token, and the new account a password."""
+    services.rotate([peer])
+    passwords.renew(peer)
 
 
 def rows(peer: Peer) -> Rows:
@@ -39,27 +46,34 @@ def names(found: Rows, table: str) -> list[str]:
 
 @pytest.mark.parametrize("table", ["ps_endpoints", "ps_auths", "ps_aors"])
 def test_each_live_token_is_an_account_of_its_own_during_a_grace(peer: Peer, table: str) -> None:
-    services.rotate([peer])
+    rotate(peer)
     assert names(rows(peer), table) == values(peer)
 
 
-def test_the_accounts_of_one_phone_differ_in_their_hash_though_the_password_is_one(
+def test_the_accounts_of_one_phone_differ_in_their_hash(
     peer: Peer,
 ) -> None:
-    services.rotate([peer])
+    rotate(peer)
     hashes = {row.as_dict()["password_digest"] for row in rows(peer).table("ps_auths")}
     assert len(hashes) == 2
 
 
-def test_a_number_rings_every_account_of_the_phone(peer: Peer) -> None:
+def test_a_new_token_is_no_account_before_it_was_given_a_password(peer: Peer) -> None:
+    before = values(peer)
     services.rotate([peer])
+    assert names(rows(peer), "ps_endpoints") == before
+    assert passwords.is_due(peer)
+
+
+def test_a_number_rings_every_account_of_the_phone(peer: Peer) -> None:
+    rotate(peer)
     factories.number(factories.trunk(peer.node, "203.0.113.20/32"), "+442079460123", peer)
     (step,) = rows(peer).table("ddi_steps")
     assert sorted(step.as_dict()["target"].split("&")) == values(peer)
 
 
 def test_a_revoked_token_takes_its_account_and_its_contact_with_it(peer: Peer) -> None:
-    services.rotate([peer])
+    rotate(peer)
     before, old = rows(peer), peer.tokens.last()
     assert old
     services.revoke([old])

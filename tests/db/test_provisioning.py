@@ -11,7 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from peers import services
+from peers import passwords, services
 from peers.choices import PhoneFormat
 from peers.models import Peer, ProvisioningLink
 from peers.provisioning import links
@@ -130,7 +130,10 @@ def test_linphone_is_given_the_name_the_token_and_a_password_that_wins(peer: Pee
     server = f"{token}.sip.example.net:5061"
     assert found["proxy_0", "reg_proxy"] == f"<sip:{server};transport=tls>"
     assert found["proxy_0", "contact_parameters"] == f"x-ddi={token}"
-    assert (found["auth_info_0", "passwd"], found["auth_info_0", "ha1"]) == (peer.password, "")
+    peer.refresh_from_db()
+    given = found["auth_info_0", "passwd"]
+    assert passwords.hashed(peer.username, peer.node.realm, given) == peer.hashes
+    assert found["auth_info_0", "ha1"] == ""
     assert (found["sip", "media_encryption"], found["sip", "verify_server_certs"]) == ("srtp", "1")
     assert found["misc", "config-uri"] == ""
 
