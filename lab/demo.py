@@ -133,12 +133,14 @@ def _telephony(node: Node) -> None:
 
 def pbx_plan(where: Places, slug: str, ami_secret: str, ns: Namespace) -> PbxPlan:
     """Return the Asterisk that the node describes, on a realtime database with its tables."""
+    from django.conf import settings
+
     from ddiweb.deploy.models import Node
     from lab.pbx import PbxPlan
     from peers.realtime import snapshot
     from peers.realtime.store import open_store
 
-    url = f"sqlite:///{where.realtime}"
+    url = settings.REALTIME_URL
     open_store(url).create_schema()
     facts, _ = snapshot.take(Node.objects.get(slug=slug))
     return PbxPlan(where.pbx, facts.node, url, ami_secret, ns)

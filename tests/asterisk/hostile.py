@@ -167,14 +167,19 @@ def attempt(bench: Bench, place: str, address: str, texts: dict[str, str]) -> di
 
 
 def ways(log: str) -> dict[str, Way]:
-    """The way that each channel took: context, priority, application, step by step."""
+    """The way that each channel took: context, priority, application, step by step.
+
+    Without its first context, whose lines repeat what was called: Asterisk writes no JSON of a
+    message that is not UTF-8, and leaves it out.
+    """
     found: dict[str, list[tuple[str, str, str]]] = {}
     for line in log.split("\n"):
         if line.startswith("VERBOSE pbx.c: Executing ["):
             step = _EXECUTING.search(line)
-            # One that can't be read makes a way that is new.
-            key = step[5] if step else line
-            found.setdefault(key, []).append((step[2], step[3], step[4]) if step else ("?", "", ""))
+            if step is None:
+                found[line] = [("?", "", "")]  # a way that is new
+            elif step[2] != "from-trunk":
+                found.setdefault(step[5], []).append((step[2], step[3], step[4]))
     return {channel: tuple(steps) for channel, steps in found.items()}
 
 
@@ -219,7 +224,7 @@ def _judge(bench: Bench, outcome: Outcome, already: int, before: dict[str, Way])
     taken = {channel: way for channel, way in every.items() if channel not in before}
     outcome.channels, outcome.ways = len(taken), len(set(taken.values()))
     new = set(taken.values()) - set(before.values())
-    outcome.faults += [f"a new way: {way[-3:]}" for way in new]
+    outcome.faults += [f"a new way: {way}" for way in new]
 
     def lines() -> list[bytes]:
         return bench.pbx.plan.spool.read_bytes().splitlines()[already:]
