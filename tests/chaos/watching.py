@@ -105,7 +105,7 @@ def kill(ground: Ground, dice: random.Random, number: int) -> dict[str, Any]:
                 say("register", **ground.login(), expires=0 if change == "unregister" else 120)
             elif change == "call":
                 say("register", **ground.login())
-                stack.callback(ground.calls([f"+4416{number:07}"]).wait)
+                stack.callback(ground.calls([f"4416{number:07}"]).wait)
             else:
                 stack.enter_context(ground.answering())
 
