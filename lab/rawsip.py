@@ -138,7 +138,7 @@ def answer(line: Line, wish: dict[str, Any]) -> dict[str, Any]:
     elif kind == "ask":
         status = line.ask(**wish)
     elif kind == "send":
-        line.send(wish["text"])
+        line.send(wish["text"].encode(wish.get("encoding", "utf-8")))
         status = line.final(wish.get("timeout"))
     elif kind == "listen":
         status = line.final(wish["timeout"])

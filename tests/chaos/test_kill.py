@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,6 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 ROUNDS = 10
 CONVERGED_WITHIN = 30
-
-
-@pytest.fixture(scope="module")
-def frail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own: it is treated badly."""
-    running = Stack.start(tmp_path_factory.mktemp("frail"))
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")
