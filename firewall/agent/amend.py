@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.imprint import Imprint, imprint, legacy_entries, only_ours
-from firewall.agent.kernel import VERSIONS, Kernel
-from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.agent.kernel import Kernel
+from firewall.agent.netfilter import VERSIONS, Netfilter, Version
 from firewall.ruleset.diff import Difference, change, same
 from firewall.ruleset.parse import Dump
 from firewall.ruleset.types import Intent, Token
@@ -54,11 +54,14 @@ class Amender:
             # A family waits for its tools and its kernel, not for the other family's.
             with ThreadPoolExecutor(len(VERSIONS)) as pool:
                 counted = list(pool.map(self._counted, todo))
-                self._netfilter.restore_both({_version(one): one.text() for one in todo})
+                faults = self._netfilter.restore_both({_version(o): o.text() for o in todo})
                 for one, dump in zip(todo, counted, strict=True):
-                    self._kernel.ledger.replaced(_version(one), dump, one.names)
-                right = all(pool.map(lambda one: self._right(one, changed, good), todo))
-        except (RestoreError, Refused, Retryable, OSError):
+                    if _version(one) not in faults:
+                        self._kernel.ledger.replaced(_version(one), dump, one.names)
+                right = not faults and all(
+                    pool.map(lambda one: self._right(one, changed, good), todo)
+                )
+        except (Refused, Retryable, OSError):
             return False
         after = imprint(self._config.backend)
         if not right or not only_ours(ground.imprint, after, len(todo)):

@@ -7,10 +7,9 @@ one NAT) keeps its RTP: cutting it would cut the neighbour's call.
 
 from firewall.agent.conntrack import Flow, Version
 from firewall.agent.flows import Whereabouts
-from firewall.agent.netfilter import Netfilter
+from firewall.agent.netfilter import VERSIONS, Netfilter
 from firewall.ruleset.types import FLOW_BIT, ID_MASK, MARK_BITS, RTP_MARK
 
-VERSIONS: tuple[Version, Version] = (4, 6)
 _ID = (1 << MARK_BITS) - 1
 
 

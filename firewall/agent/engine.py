@@ -18,8 +18,8 @@ from firewall.agent.cutter import Cutter
 from firewall.agent.flows import Flows, Whereabouts
 from firewall.agent.jail import Jail
 from firewall.agent.journal import amended
-from firewall.agent.kernel import VERSIONS, Kernel, View
-from firewall.agent.netfilter import Netfilter, RestoreError
+from firewall.agent.kernel import Kernel, View
+from firewall.agent.netfilter import VERSIONS, Netfilter, RestoreError
 from firewall.agent.places import Atlas
 from firewall.agent.state import State, still_revoked, without
 from firewall.ruleset.diff import brief

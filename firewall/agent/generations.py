@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from firewall.agent.config import Config
-from firewall.agent.kernel import VERSIONS, Kernel
-from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.agent.kernel import Kernel
+from firewall.agent.netfilter import VERSIONS, Netfilter, RestoreError, Version
 from firewall.ruleset import trial as rules
 from firewall.ruleset.diff import Difference, difference, set_commands
 from firewall.ruleset.parse import Dump, SetDump

@@ -14,7 +14,7 @@ from typing import Any
 
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
-from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.agent.netfilter import VERSIONS, Netfilter, RestoreError
 from firewall.ruleset.types import (
     Intent,
     Invalid,
@@ -23,7 +23,6 @@ from firewall.ruleset.types import (
     whole,
 )
 
-VERSIONS: tuple[Version, Version] = (4, 6)
 MOST = 65_536  # entries that one set holds, and one request names
 LONGEST = 31 * 86_400  # seconds
 NARROWEST = {4: 24, 6: 48}  # no prefix is shorter: nobody bans a country by a typing error

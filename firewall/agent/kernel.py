@@ -7,7 +7,7 @@ from ddiweb.deploy.errors import Refused
 from firewall.agent.config import Config
 from firewall.agent.counters import Ledger
 from firewall.agent.imprint import Imprint, imprint
-from firewall.agent.netfilter import Netfilter, RestoreError, Version
+from firewall.agent.netfilter import VERSIONS, Netfilter, RestoreError, Version
 from firewall.agent.places import Atlas
 from firewall.ruleset.build import build
 from firewall.ruleset.diff import Difference, difference, removal, set_commands
@@ -16,7 +16,6 @@ from firewall.ruleset.pieces import TOO_LONG, active_slot, other_slot, pieces
 from firewall.ruleset.rules import AddressSet, Family
 from firewall.ruleset.types import Intent
 
-VERSIONS: tuple[Version, Version] = (4, 6)
 _ATTEMPTS = 3  # somebody may move the hook between a dump and a restore
 
 
@@ -51,30 +50,39 @@ class Kernel:
     def load(self, intent: Intent, view: View) -> None:
         """Bring about what `view` lacks, a transaction a family; raises `RestoreError`."""
         self._netfilter.restore_sets(view.set_lines)
-        for version in VERSIONS:
-            for attempt in range(_ATTEMPTS):
-                dump = view.dumps[version] if attempt == 0 else self._netfilter.read(version)
-                try:
-                    self._load_family(intent, version, dump)
-                    break
-                except RestoreError:
-                    if attempt == _ATTEMPTS - 1:
-                        raise
+        todo = {version: change for version, change in view.differences.items() if change}
+        faults = self._netfilter.restore_both({v: change.text() for v, change in todo.items()})
+        for version in todo.keys() - faults.keys():
+            self.ledger.replaced(version, view.dumps[version], todo[version].names)
+        for version, fault in faults.items():
+            self._again(intent, version, view.dumps[version], fault)
 
-    def _load_family(self, intent: Intent, version: Version, dump: Dump) -> None:
-        change = difference(dump, self.family(intent, version, active_slot(dump)))
-        if not change:
-            return
-        try:
-            self._netfilter.restore(version, change.text())
-            self.ledger.replaced(version, dump, change.names)
-        except RestoreError as error:
-            if TOO_LONG not in str(error):
-                raise
-            other = self.family(intent, version, other_slot(active_slot(dump)))
-            for piece in pieces(dump, other):
-                self._netfilter.restore(version, piece)
-            self.ledger.replaced(version, dump, dump.own)
+    def _again(self, intent: Intent, version: Version, dump: Dump, fault: RestoreError) -> None:
+        """What was too long goes in pieces; else look anew, for somebody may have moved the hook.
+
+        Raises `RestoreError` after the last attempt.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                if TOO_LONG in str(fault):
+                    return self._in_pieces(intent, version, dump)
+                dump = self._netfilter.read(version)
+                change = difference(dump, self.family(intent, version, active_slot(dump)))
+                if change:
+                    self._netfilter.restore(version, change.text())
+                    self.ledger.replaced(version, dump, change.names)
+                return None
+            except RestoreError as error:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                fault = error
+        return None
+
+    def _in_pieces(self, intent: Intent, version: Version, dump: Dump) -> None:
+        other = self.family(intent, version, other_slot(active_slot(dump)))
+        for piece in pieces(dump, other):
+            self._netfilter.restore(version, piece)
+        self.ledger.replaced(version, dump, dump.own)
 
     def remove_all(self) -> None:
         """Take all of ours out."""
@@ -97,7 +105,7 @@ class Kernel:
     def look(self, intent: Intent, dumps: dict[Version, Dump] | None = None) -> View:
         """Compare all (or these dumps) with `intent`; raises `Retryable` or `Refused`."""
         before = () if dumps else imprint(self._config.backend)
-        dumps = dumps or {version: self._netfilter.read(version) for version in VERSIONS}
+        dumps = dumps or self._netfilter.read_both()
         slots = {version: active_slot(dump) for version, dump in dumps.items()}
         families = [self.family(intent, v, slot) for v, slot in slots.items()]
         have = self._netfilter.read_sets()

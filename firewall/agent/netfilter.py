@@ -19,8 +19,9 @@ from firewall.agent.conntrack import Connections, Version
 from firewall.ruleset.parse import Dump, SetDump, parse_headers, parse_save, parse_sets
 from firewall.ruleset.types import redact
 
-__all__ = ["Netfilter", "RestoreError", "Version"]
+__all__ = ["VERSIONS", "Netfilter", "RestoreError", "Version"]
 
+VERSIONS: tuple[Version, Version] = (4, 6)
 _COMMAND = {4: "iptables", 6: "ip6tables"}
 _SECONDS = 60  # a restore of 50,000 tokens takes 8 s on nft
 _LOCK_SECONDS = 5
@@ -43,6 +44,11 @@ class Netfilter:
     def read(self, version: Version) -> Dump:
         """The filter table with counters."""
         return parse_save(self._save(version, self.backend))
+
+    def read_both(self) -> dict[Version, Dump]:
+        """Both families' tables; one is parsed while the other's tool still runs."""
+        with ThreadPoolExecutor(len(VERSIONS)) as pool:
+            return dict(zip(VERSIONS, pool.map(self.read, VERSIONS), strict=True))
 
     def read_sets(self) -> dict[str, SetDump]:
         """Our ipsets; of countries' networks only how many there are."""
@@ -67,20 +73,23 @@ class Netfilter:
         if done.returncode:
             raise RestoreError(f"{name}: {_said(done)}")
 
-    def restore_both(self, texts: Mapping[Version, str]) -> None:
-        """Load a transaction a family at once; raises as `restore`, of one family maybe half done.
+    def restore_both(self, texts: Mapping[Version, str]) -> dict[Version, RestoreError]:
+        """Load a transaction a family at once; returns what went wrong, and changed nothing there.
 
         Both legacy families wait for one lock of iptables, though the kernel holds their tables
         apart: so it is taken here, for both.
         """
         with contextlib.ExitStack() as held, ThreadPoolExecutor(len(_COMMAND)) as pool:
             env = [{}, {}] if self.backend == "nft" else held.enter_context(self._lock())
-            todo = [
-                pool.submit(self.restore, version, text, lock)
+            todo = {
+                version: pool.submit(self.restore, version, text, lock)
                 for (version, text), lock in zip(texts.items(), env, strict=False)
-            ]
-            for one in todo:
-                one.result()
+            }
+            faults = {version: one.exception() for version, one in todo.items()}
+        for fault in faults.values():
+            if fault and not isinstance(fault, RestoreError):
+                raise fault
+        return {v: fault for v, fault in faults.items() if isinstance(fault, RestoreError)}
 
     def read_chains(self, version: Version, names: Sequence[str]) -> Dump:
         """Some chains with their counters; one process a chain, and cheap on nft alone."""

@@ -24,8 +24,7 @@ from ddiweb.deploy.errors import Refused
 from firewall.agent import netlink, wire
 from firewall.agent.config import Config
 from firewall.agent.engine import Engine
-from firewall.agent.kernel import VERSIONS
-from firewall.agent.netfilter import Netfilter, Version
+from firewall.agent.netfilter import VERSIONS, Netfilter, Version
 from firewall.agent.state import State
 from firewall.ruleset.packet import Packet
 from firewall.ruleset.parse import Dump

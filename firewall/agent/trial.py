@@ -17,9 +17,9 @@ from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.engine import Engine
 from firewall.agent.generations import Generations, Running, Trial
-from firewall.agent.kernel import VERSIONS, View
+from firewall.agent.kernel import View
 from firewall.agent.log import log
-from firewall.agent.netfilter import Netfilter, RestoreError
+from firewall.agent.netfilter import VERSIONS, Netfilter, RestoreError
 from firewall.agent.staging import Stager
 from firewall.agent.state import State, without
 from firewall.ruleset import trial as rules

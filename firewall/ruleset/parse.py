@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from firewall.ruleset.matches import (
     U32,
@@ -146,6 +147,7 @@ def token_packets(dumps: Iterable[Dump]) -> dict[str, int]:
     return counted
 
 
+@lru_cache(maxsize=8192)  # a ruleset is read before and after each change
 def parse_rule(text: str) -> Rule:
     """A rule's text (without `-A CHAIN`) as the typed rule; raises ValueError if it is not ours."""
     words = shlex.split(text)
