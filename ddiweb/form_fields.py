@@ -99,6 +99,12 @@ class OrderedChoiceField(forms.MultipleChoiceField):
         return [str(key) for key in initial or []] != [str(key) for key in data or []]
 
 
+class BoxList(OwnTemplate, forms.CheckboxSelectMultiple):
+    """A list of boxes that scrolls, with a filter when it is long."""
+
+    template_name = "widgets/box_list.html"
+
+
 class SecretForm(forms.ModelForm):
     """Keeps what is stored in the fields ``secrets`` when they are left blank."""
 

@@ -72,6 +72,7 @@ class PeerAdmin(DeployingAdmin):
                 "classes": ("collapse",),
             },
         ),
+        ("Outgoing calls", {"fields": ("outgoing", "caller_number")}),
         ("Sound", {"fields": ("codecs",), "classes": ("collapse",)}),
     )
 
@@ -240,6 +241,7 @@ class TokenAdmin(ReadOnlyAdmin):
 
 from peers import (  # noqa: E402, F401 - for their own
     admin_callers,
+    admin_outgoing,
     admin_schedules,
     admin_sounds,
     admin_trunks,

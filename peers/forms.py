@@ -194,7 +194,7 @@ class PeerForm(SipAccountForm):
         fields = (
             "node", "name", "owner", "username", "carrier", "enabled", "codecs",
             "transport", "strict_names", "digest", "nat", "qualify",
-            "expires_min", "expires_default", "expires_max",
+            "expires_min", "expires_default", "expires_max", "outgoing", "caller_number",
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -14,6 +15,14 @@ from peers.choices import Carrier
 from peers.connection_models import CONSTRAINTS, SECRETS, Connection
 from peers.defaults import default_codecs
 from peers.leak_models import TokenLeak
+from peers.outgoing_models import (
+    OutgoingPolicy,
+    OutgoingPrefix,
+    OutgoingTrunk,
+    Rate,
+    TollAlarm,
+    TrunkToll,
+)
 from peers.route_models import Number, Step, StepPeer
 from peers.schedule_models import Schedule, ScheduleTime
 from peers.sound_models import Sound
@@ -24,9 +33,10 @@ from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 
 __all__ = [
-    "Authority", "CallerRule", "NodeCertificate", "Number", "Peer", "ProvisioningLink", "Schedule",
-    "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "Trunk", "TrunkAddress",
-    "TrunkHost", "TrunkNetwork", "TrunkServer",
+    "Authority", "CallerRule", "NodeCertificate", "Number", "OutgoingPolicy", "OutgoingPrefix",
+    "OutgoingTrunk", "Peer", "ProvisioningLink", "Rate", "Schedule", "ScheduleTime", "Sound",
+    "Step", "StepPeer", "Token", "TokenLeak", "TollAlarm", "Trunk", "TrunkAddress", "TrunkHost",
+    "TrunkNetwork", "TrunkServer", "TrunkToll",
 ]  # fmt: skip
 
 
@@ -72,6 +82,24 @@ class Peer(Connection):
         "PJSIP, such as MicroSIP, when they verify). Its server name, which holds its token, then "
         "stands in the certificate, and every phone with TLS can read it there.",
     )
+    outgoing = models.ForeignKey(
+        OutgoingPolicy,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="peers",
+        verbose_name="outgoing policy",
+        help_text="Where this phone may call. Blank: nowhere, not even emergency numbers.",
+    )
+    caller_number = models.ForeignKey(
+        "peers.Number",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="calling_peers",
+        verbose_name="caller ID",
+        help_text="The DDI that is shown when it calls. Blank: the policy's.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     history = HistoricalRecords(excluded_fields=list(SECRETS))
 
@@ -107,3 +135,16 @@ class Peer(Connection):
     def key(self) -> str:
         """Its name in Asterisk: letters, digits and underscores only."""
         return f"peer_{self.pk}"
+
+    def clean(self) -> None:
+        """Its policy and its caller ID are of its own node. Raises ValidationError."""
+        faults = {}
+        if self.outgoing is not None and self.outgoing.node_id != self.node_id:
+            text = "is on another node; choose a policy of the peer's own node"
+            faults["outgoing"] = ValidationError(text, code="other_node")
+        number = self.caller_number
+        if number is not None and number.trunk.node_id != self.node_id:
+            text = "is on another node; choose a DDI of the peer's own node"
+            faults["caller_number"] = ValidationError(text, code="other_node")
+        if faults:
+            raise ValidationError(faults)

@@ -9,6 +9,7 @@ from firewall.models import ManagementNetwork
 from peers import passwords
 from peers.models import (
     Number,
+    OutgoingPolicy,
     Peer,
     Schedule,
     ScheduleTime,
@@ -55,6 +56,11 @@ def number(on: Trunk, e164: str, *ring: Peer, **fields: object) -> Number:
     if ring:
         Step.objects.create(number=made, position=1, kind="ring").peers.set(ring)
     return made
+
+
+def policy(shown: Number, **fields: object) -> OutgoingPolicy:
+    given = {"node": shown.trunk.node, "name": f"Policy {next(_count)}", "country": "GB"}
+    return OutgoingPolicy.objects.create(**given | {"number": shown} | fields)
 
 
 def schedule(on: Node, *lines: dict[str, object], **fields: object) -> Schedule:

@@ -10,7 +10,7 @@ from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
-from peers.api import callers, certificates, schedules, sounds
+from peers.api import callers, certificates, outgoing, schedules, sounds
 from peers.api import views as peers
 
 app_name = "api"
@@ -23,6 +23,10 @@ router.register("numbers", peers.NumberViewSet, "numbers")
 router.register("callers", callers.CallerRuleViewSet, "callers")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("sounds", sounds.SoundViewSet, "sounds")
+router.register("outgoing-policies", outgoing.OutgoingPolicyViewSet, "outgoing-policies")
+router.register("toll-limits", outgoing.TollLimitViewSet, "toll-limits")
+router.register("rates", outgoing.RateViewSet, "rates")
+router.register("toll-alarms", outgoing.TollAlarmViewSet, "toll-alarms")
 router.register("peers", peers.PeerViewSet, "peers")
 router.register("tokens", peers.TokenViewSet, "tokens")
 router.register("certificates", certificates.CertificateViewSet, "certificates")

@@ -17,7 +17,7 @@ from ddiweb.live.names import labels
 from firewall.ban_models import Ban
 from peers.choices import TokenState
 from peers.leak_models import TokenLeak
-from peers.models import NodeCertificate, Number, Peer, Token, Trunk
+from peers.models import NodeCertificate, Number, Peer, Token, TollAlarm, Trunk
 
 #: Rows of each list on the first page; the rest is a click away.
 SHOWN = 6
@@ -84,6 +84,14 @@ class DownTrunk:
 
 
 @dataclass(frozen=True)
+class AlarmRow:
+    """A cap that was reached, with the name of the phone or trunk whose it is."""
+
+    alarm: TollAlarm
+    name: str
+
+
+@dataclass(frozen=True)
 class FirstSteps:
     """What a new panel still lacks, in the order in which it is made."""
 
@@ -115,6 +123,7 @@ class Board:
     events_in_day: int
     rotations: Sequence[Rotation]
     leaks: Sequence[TokenLeak]
+    alarms: Sequence[AlarmRow]
     bans: int
     channels: int
     trunks_down: Sequence[DownTrunk]
@@ -131,7 +140,7 @@ class Board:
         """Whether nothing needs anybody."""
         silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
         certificates = any(card.certificate_trouble for card in self.nodes)
-        waits = self.troubled or self.rotations or self.leaks or self.trunks_down
+        waits = self.troubled or self.rotations or self.leaks or self.trunks_down or self.alarms
         return not (waits or silent or certificates)
 
 
@@ -164,6 +173,7 @@ def read(user: User) -> Board:
         events=list(events[:SHOWN]),
         events_in_day=events.filter(at__gte=day_ago).count(),
         leaks=_leaks() if _may(user, "peers.view_token") else [],
+        alarms=_alarms(day_ago) if _may(user, "peers.view_tollalarm") else [],
         bans=Ban.objects.active().count() if _may(user, "firewall.view_ban") else 0,
         channels=_calls_up() if _may(user, "live.view_channel") else 0,
         trunks_down=_down() if _may(user, "live.view_trunkstate") else [],
@@ -250,6 +260,13 @@ def _down() -> list[DownTrunk]:
 def _leaks() -> Sequence[TokenLeak]:
     """Tokens that were shut out as leaked, whose phones were given no new one since."""
     return list(TokenLeak.objects.open().select_related("peer")[:SHOWN])
+
+
+def _alarms(since: datetime) -> Sequence[AlarmRow]:
+    """Caps that were reached lately."""
+    found = list(TollAlarm.objects.filter(last_at__gte=since)[:SHOWN])
+    names = labels(alarm.who for alarm in found)
+    return [AlarmRow(alarm, names[alarm.who]) for alarm in found]
 
 
 def _cut_off() -> Sequence[Peer]:

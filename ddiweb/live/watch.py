@@ -16,7 +16,7 @@ from django.db import OperationalError, close_old_connections
 from ddiweb import clock
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
-from ddiweb.live import heartbeat, readings
+from ddiweb.live import heartbeat, readings, tolls
 from peers.realtime import channels, events
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_message import Message
@@ -51,12 +51,13 @@ class Watch:
         self.contacts = Reading(readings.contacts, 5.0)
         self.channels = Reading(readings.channels, 5.0)
         self.trunks = Reading(readings.trunks, 30.0)
+        self.tolls = Reading(tolls.alarms, 5.0)
         self.registrations = Reading(readings.registrations, float("inf"))
 
     @property
     def all(self) -> tuple[Reading, ...]:
         """All lists; what is short comes first."""
-        return self.channels, self.registrations, self.trunks, self.contacts
+        return self.channels, self.registrations, self.trunks, self.contacts, self.tolls
 
     def run(self) -> None:
         """Connect, watch, and connect again; waits longer after each failure, at most 10 s."""

@@ -227,6 +227,8 @@ class PeerSerializer(ResourceSerializer):
             "expires_min",
             "expires_default",
             "expires_max",
+            "outgoing",
+            "caller_number",
             "password_made_at",
             "created_at",
         )

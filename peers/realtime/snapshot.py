@@ -7,6 +7,7 @@ from django.db.models import Prefetch
 
 from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
+from peers import outgoing
 from peers.choices import Carrier, StepKind, TokenState, Transport
 from peers.models import CallerRule, Number, Schedule, Step, Token, Trunk
 from peers.realtime import peer_snapshot
@@ -70,6 +71,7 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
             peers=peer_snapshot.take(node),
             numbers=tuple(map(_number, _numbers(node))),
             callers=_callers(node),
+            outgoing=outgoing.facts(node),
             schedules=tuple(
                 _schedule(one)
                 for one in Schedule.objects.filter(node=node).prefetch_related("times")

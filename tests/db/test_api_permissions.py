@@ -12,7 +12,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
-from peers.models import CallerRule, NodeCertificate
+from peers.models import CallerRule, NodeCertificate, Rate, TollAlarm, TrunkToll
 from peers.tls import roots
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
@@ -51,6 +51,7 @@ def urls() -> dict[str, str]:
     number = factories.number(trunk, "+442079460100", factories.peer(node))
     token = services.issue_token(peer)
     now = timezone.now()
+    toll = TrunkToll.objects.create(trunk=trunk)
     rows = {
         "nodes": "london",
         "trunks": trunk.pk,
@@ -58,6 +59,12 @@ def urls() -> dict[str, str]:
         "callers": CallerRule.objects.create(node=node, prefix="+44").pk,
         "schedules": factories.schedule(node).pk,
         "peers": peer.pk,
+        "outgoing-policies": factories.policy(number).pk,
+        "toll-limits": toll.pk,
+        "rates": Rate.objects.create(toll=toll, prefix="+44", a_minute=1).pk,
+        "toll-alarms": TollAlarm.objects.create(
+            node=node, who="peer_1", cap="calls", times=1, last_at=now
+        ).pk,
         "tokens": token.pk,
         "certificates": NodeCertificate.objects.create(
             node=node, not_before=now, not_after=now, renew_at=now, checked_at=now
@@ -173,6 +180,7 @@ def test_an_operator_may_do_what_the_routes_offer(urls: dict[str, str]) -> None:
         ("peers-compromised", "change_peer"),
         ("peers-provision", "change_peer"),
         ("tokens-revoke", "change_token"),
+        ("toll-limits-rates", "change_trunktoll"),
         ("nodes-deploy", "change_node"),
         ("nodes-why", "add_question"),
     ],
@@ -182,7 +190,8 @@ def test_an_action_needs_its_own_permission_and_no_other(
 ) -> None:
     others = user("view", "add", "change", "delete")
     others.user_permissions.remove(*others.user_permissions.filter(codename=needed))
-    body = {"source": "203.0.113.66"} if route == "nodes-why" else {}
+    bodies = {"nodes-why": {"source": "203.0.113.66"}, "toll-limits-rates": {"csv": "44,1"}}
+    body = bodies.get(route, {})
     Node.objects.update(dry_run=True)  # answered by the panel itself
     assert client(others).post(urls[route], body).status_code == 403
     assert client(user(only=(needed,))).post(urls[route], body).status_code in {200, 202}

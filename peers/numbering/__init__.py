@@ -1,0 +1,1 @@
+"""Countries of the telephone network as data: prefixes, premium ranges, emergency numbers."""

@@ -1,0 +1,282 @@
+"""Outgoing policies and toll limits: panel and API, down to the rows that Asterisk looks up."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from ddiweb.deploy.models import Node
+from ddiweb.live import tolls
+from peers import rates_csv
+from peers.models import (
+    Number,
+    OutgoingPolicy,
+    OutgoingTrunk,
+    Peer,
+    Rate,
+    TollAlarm,
+    Trunk,
+    TrunkToll,
+)
+from peers.realtime import snapshot
+from peers.realtime.ami_message import Message
+from peers.realtime.render import render
+from tests import factories
+from tests.db import panel
+from tests.db.api import V1, client, faults, operator, pending
+
+pytestmark = [pytest.mark.db, pytest.mark.django_db]
+
+
+@pytest.fixture
+def node() -> Node:
+    return factories.node(slug="london")
+
+
+@pytest.fixture
+def trunk(node: Node) -> Trunk:
+    return factories.trunk(node, "203.0.113.20/32", host="sip.example.net")
+
+
+@pytest.fixture
+def number(trunk: Trunk) -> Number:
+    return factories.number(trunk, "+442079460123", factories.peer(trunk.node))
+
+
+@pytest.fixture
+def peer(number: Number) -> Peer:
+    return factories.peer(number.trunk.node)
+
+
+def table(node: Node, name: str) -> dict[str, dict[str, str]]:
+    made = render(snapshot.take(node)[0])
+    return {row.id: row.as_dict() for row in made.table(name)}
+
+
+def lets(node: Node, digits: str) -> bool:
+    """What the dialplan's search for the longest prefix finds."""
+    rows = table(node, "ddi_destinations")
+    policy = OutgoingPolicy.objects.get()
+    for size in range(len(digits), 0, -1):
+        row = rows.get(f"{policy.key}-{digits[:size]}")
+        if row:
+            return row["verdict"] == "allow"
+    return False
+
+
+def form(node: Node, number: Number, trunk: Trunk, **over: Any) -> dict[str, Any]:
+    return {
+        "node": node.pk, "name": "Office", "country": "GB", "number": number.pk,
+        "zones": ["GB", "FR"], "calls_max": "2", "calls_a_minute": "6", "minutes_a_day": "120",
+        "longest_call": "60", "money_a_day": "12.50", "emergency_trunk": "", "emergency_more": "",
+        "trunks-TOTAL_FORMS": "1", "trunks-INITIAL_FORMS": "0", "trunks-0-position": "1",
+        "trunks-0-trunk": trunk.pk, "prefixes-TOTAL_FORMS": "1", "prefixes-INITIAL_FORMS": "0",
+        "prefixes-0-prefix": "+44 20 7946 0", "prefixes-0-note": "",
+    } | over  # fmt: skip
+
+
+def test_a_phone_without_a_policy_has_no_rows(node: Node, peer: Peer) -> None:
+    made = render(snapshot.take(node)[0])
+    names = ("outgoing", "policies", "destinations", "emergency", "tolls", "rates")
+    assert [made.table(f"ddi_{name}") for name in names] == [()] * 6
+
+
+def test_a_new_policy_allows_no_country(node: Node, number: Number) -> None:
+    factories.policy(number)
+    assert table(node, "ddi_destinations") == {}
+
+
+def test_a_policy_from_the_panel_reaches_its_rows(
+    node: Node, number: Number, trunk: Trunk, peer: Peer
+) -> None:
+    browser = panel.client()
+    answer = browser.post("/peers/outgoingpolicy/add/", form(node, number, trunk))
+    assert panel.faults(answer) == ""
+    policy = OutgoingPolicy.objects.get()
+    Peer.objects.filter(pk=peer.pk).update(outgoing=policy)
+    row = table(node, "ddi_policies")[policy.key]
+    assert (row["trunks"], row["seconds"], row["money"], row["limit"], row["country"]) == (
+        trunk.key, "7200", "125000", "3600", "44",
+    )  # fmt: skip
+    assert table(node, "ddi_outgoing")[peer.key]["number"] == "442079460123"
+    assert set(table(node, "ddi_emergency")) == {f"{policy.key}-{one}" for one in ("112", "999")}
+    assert len(panel.pending(node)) == 1
+
+
+@pytest.mark.parametrize(
+    ("digits", "allowed"),
+    [
+        ("442071234567", True),
+        ("33123456789", True),
+        ("447912345678", True),
+        ("441481960194", False),  # Guernsey
+        ("447781123456", False),
+        ("449012345678", False),  # premium
+        ("447012345678", False),  # personal numbers
+        ("440901234567", False),  # a vendor might take the 0 away
+        ("33899123456", False),
+        ("12025550123", False),
+        ("88213300", False),
+        ("442079460123", False),  # refused by the prefix
+    ],
+)
+def test_countries_premium_ranges_and_prefixes_decide(
+    node: Node, number: Number, trunk: Trunk, digits: str, allowed: bool
+) -> None:
+    panel.client().post("/peers/outgoingpolicy/add/", form(node, number, trunk))
+    assert lets(node, digits) is allowed
+
+
+def body(shown: Number, by: Trunk, **over: Any) -> dict[str, Any]:
+    return {
+        "node": "london", "name": "Office", "country": "GB", "number": shown.pk, "zones": ["GB"],
+        "trunks": [by.pk], "prefixes": [{"prefix": "+3312", "allow": True}],
+    } | over  # fmt: skip
+
+
+def test_a_policy_over_the_api_reaches_its_rows_and_a_peer_takes_it(
+    node: Node, number: Number, trunk: Trunk, peer: Peer
+) -> None:
+    api = client(operator())
+    made = api.post(V1 + "outgoing-policies/", body(number, trunk))
+    assert (made.status_code, made.json()["trunks"]) == (201, [trunk.pk])
+    policy = made.json()["id"]
+    assert api.patch(f"{V1}peers/{peer.pk}/", {"outgoing": policy}).status_code == 200
+    assert table(node, "ddi_outgoing")[peer.key]["policy"] == f"policy_{policy}"
+    assert lets(node, "33123456789")
+    assert pending(node) == 1
+    assert api.delete(f"{V1}outgoing-policies/{policy}/").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("over", "field"),
+    [
+        ({"zones": ["XX"]}, "zones"),
+        ({"zones": ["GB", "GB"]}, "zones"),
+        ({"zones": "GB"}, "zones"),
+        ({"country": "XX"}, "country"),
+        ({"country": "881"}, "country"),
+        ({"calls_max": 0}, "calls_max"),
+        ({"minutes_a_day": 0}, "minutes_a_day"),
+        ({"calls_a_minute": 121}, "calls_a_minute"),
+        ({"longest_call": 241}, "longest_call"),
+        ({"money_a_day": "-1"}, "money_a_day"),
+        ({"emergency_more": "112;999"}, "emergency_more"),
+        ({"emergency_more": "+4412345"}, "emergency_more"),
+        ({"prefixes": [{"prefix": "44"}]}, "prefixes.0.prefix"),
+        ({"prefixes": [{"prefix": "+44\n"}]}, "prefixes.0.prefix"),
+        ({"prefixes": [{"prefix": "+44"}, {"prefix": "+44"}]}, "prefixes.1.prefix"),
+    ],
+)
+def test_what_no_policy_could_mean_is_refused_by_name(
+    node: Node, number: Number, trunk: Trunk, over: dict[str, Any], field: str
+) -> None:
+    answer = client(operator()).post(V1 + "outgoing-policies/", body(number, trunk, **over))
+    assert (answer.status_code, OutgoingPolicy.objects.count()) == (400, 0)
+    assert field in faults(answer)
+
+
+def test_trunks_and_numbers_of_another_node_are_refused(
+    node: Node, number: Number, trunk: Trunk, peer: Peer
+) -> None:
+    other = factories.trunk(factories.node(), host="sip.example.org")
+    there = factories.number(other, "+442079460199")
+    api = client(operator())
+    bad = ({"trunks": [other.pk]}, {"number": there.pk}, {"emergency_trunk": other.pk})
+    for over in bad:
+        answer = api.post(V1 + "outgoing-policies/", body(number, trunk, **over))
+        assert answer.status_code == 400, over
+    theirs = factories.policy(there)
+    for over in ({"outgoing": theirs.pk}, {"caller_number": there.pk}):
+        assert api.patch(f"{V1}peers/{peer.pk}/", over).status_code == 400, over
+
+
+def test_a_trunk_without_a_host_can_not_carry_calls_out(node: Node, number: Number) -> None:
+    mute = factories.trunk(node)
+    answer = client(operator()).post(V1 + "outgoing-policies/", body(number, mute))
+    assert faults(answer) == {"trunks.0": "no_host"}
+    page = panel.client().post("/peers/outgoingpolicy/add/", form(node, number, mute))
+    assert "has no host" in panel.faults(page)
+
+
+def test_a_disabled_trunk_is_left_out_of_the_order(
+    node: Node, number: Number, trunk: Trunk
+) -> None:
+    policy = factories.policy(number)
+    other = factories.trunk(node, host="sip.example.org", enabled=False)
+    for place, one in enumerate((other, trunk), start=1):
+        OutgoingTrunk.objects.create(policy=policy, trunk=one, position=place)
+    assert table(node, "ddi_policies")[policy.key]["trunks"] == trunk.key
+
+
+def test_limits_and_rates_of_a_trunk_reach_their_rows(
+    node: Node, number: Number, trunk: Trunk
+) -> None:
+    factories.policy(number)
+    api = client(operator())
+    made = api.post(V1 + "toll-limits/", {"trunk": trunk.pk, "money_a_day": "20.00"})
+    assert made.status_code == 201
+    csv = "prefix,rate\n+44,0.0125\n4420,0.5,0.1,1\n"
+    answer = api.post(f"{V1}toll-limits/{made.json()['id']}/rates/", {"csv": csv})
+    assert (answer.status_code, answer.json()["rates"]) == (200, 2)
+    assert table(node, "ddi_tolls")[trunk.key]["money"] == "200000"
+    row = table(node, "ddi_rates")[f"{trunk.key}-4420"]
+    assert (row["rate"], row["setup"], row["increment"]) == ("5000", "1000", "1")
+
+
+def test_the_panel_takes_rates_as_a_file_and_replaces_all(
+    node: Node, number: Number, trunk: Trunk
+) -> None:
+    toll = TrunkToll.objects.create(trunk=trunk)
+    Rate.objects.create(toll=toll, prefix="+1", a_minute=Decimal(1))
+    data = {"calls_max": 0, "calls_a_minute": 0, "minutes_a_day": 0, "money_a_day": 0}
+    file = SimpleUploadedFile("rates.csv", b"44;0,0125\n33;0,02\n")
+    answer = panel.client().post(f"/peers/trunktoll/{toll.pk}/change/", data | {"rates_file": file})
+    assert panel.faults(answer) == ""
+    assert {one.prefix: one.a_minute for one in toll.rates.all()} == {
+        "+44": Decimal("0.0125"),
+        "+33": Decimal("0.0200"),
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "prefix,rate\n", "44\n", "44,a\n", "44,1,2,0\n", "44,1,2,3601\n", "044,1\n", "44,-1\n",
+        "44,1e3\n", "44,1\n+44,2\n", "44,1,2,3,4\n", "44,99999\n", "44,0.00001\n",
+        "4a,1\n44,2\n4b,1",
+        "44,1\x00\n",
+    ],
+)  # fmt: skip
+def test_what_is_no_rate_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(ValidationError):
+        rates_csv.parse(text)
+
+
+class Told:
+    """Asterisk's answer to a question for its own database."""
+
+    def __init__(self, **entries: str) -> None:
+        self.entries = entries
+
+    def action(self, name: str, **fields: str) -> list[Message]:
+        return [
+            Message((("Event", "DBGetTreeResponse"), ("Key", f"/toll/alarm/{key}"), ("Val", value)))
+            for key, value in self.entries.items()
+        ]
+
+
+def test_a_cap_that_was_reached_stands_in_the_panel_and_in_the_api(node: Node, peer: Peer) -> None:
+    entries = {f"{peer.key}-calls": "1795552998-2", "x-${E}": "1-1", "peer_1-calls ": "x"}
+    for _ in range(2):
+        tolls.alarms(node, Told(**entries))  # type: ignore[arg-type]
+    assert [(one.who, one.cap, one.times) for one in TollAlarm.objects.all()] == [
+        (peer.key, "calls", 2)
+    ]
+    TollAlarm.objects.update(last_at=timezone.now())
+    assert peer.name in panel.client().get("/board/").content.decode()
+    shown = client(operator()).get(V1 + "toll-alarms/").json()["results"][0]
+    assert shown["what"] == "as many calls at once as allowed"
