@@ -6,7 +6,8 @@
     → [{"status": 200, "seconds": 1.5, "ended": "us"}]
 
 Each call has a socket of its own; all begin together. Fields of a call: ``hold`` (seconds until we
-end it), ``headers`` (lines), ``from_user``, ``refer`` (the SIP URI of a REFER after the answer).
+end it), ``headers`` (lines), ``from_user``, ``patience`` (for an
+answer, 8 s) and ``refer`` (the SIP URI of a REFER once it is answered).
 ``status`` is the final one, 0 for silence; ``seconds`` from the answer to the end. The password
 comes by standard input, so that no process list shows it.
 """
@@ -92,7 +93,7 @@ class Call:
 
     def final(self, method: str = "INVITE") -> tuple[int, str]:
         """Wait for the final answer to our last request of ``method``."""
-        end = time.monotonic() + TIMEOUT
+        end = time.monotonic() + self.wish.get("patience", TIMEOUT)
         while (left := end - time.monotonic()) > 0:
             text = self.receive(left)
             found = _STATUS.match(text)

@@ -27,7 +27,7 @@ def policy(**changes: Any) -> PolicyFacts:
     facts = PolicyFacts(
         "policy_1",
         trunks=("trunk_1", "trunk_2"),
-        destinations=(("44", True), ("449", False), ("440", False)),
+        destinations=(("44", True), ("449", False), ("440", False), ("441481", False)),
         country="44",
         caps=LOOSE,
         emergency=("112", "999"),
@@ -78,7 +78,7 @@ def taking(
     bench: Bench, address: str = FIRST, status: int = 200, extra: str = "X-Lab: 1"
 ) -> Iterator[Vendor]:
     """A vendor at ``address`` that answers, or refuses with ``status``."""
-    scenario = "answer" if status == 200 else _refusal(bench.folder, status, extra)
+    scenario = "answer" if status == 200 else refusal(bench.folder, status, extra)
     with sipp.Sipp(
         bench.world.ns["vendor"],
         bench.folder / "vendor",
@@ -91,7 +91,7 @@ def taking(
         yield Vendor(running)
 
 
-def _refusal(folder: Path, status: int, extra: str) -> str:
+def refusal(folder: Path, status: int, extra: str) -> str:
     """Write the scenario: sipp takes a status from its file alone."""
     text = (sipp.SCENARIOS / "refuse.xml").read_text()
     name = folder / f"refuse-{status}"

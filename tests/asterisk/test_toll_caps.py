@@ -46,7 +46,7 @@ def test_of_twenty_simultaneous_calls_the_cap_lets_exactly_its_number_through(
     toll = TollFacts("trunk_1", cap if whose == "trunk" else Caps())
     allow(bench, tolls=(toll,), trunks=("trunk_1",), caps=cap if whose == "peer" else LOOSE)
     with taking(bench) as vendor:
-        calls = call(bench, *[f"+{ALLOWED}"] * TOGETHER, hold=3.0)
+        calls = call(bench, *[f"+{ALLOWED}"] * TOGETHER, hold=2.0)
     assert (answered(calls), len(vendor.invites)) == (CAP, CAP)
 
 
