@@ -34,7 +34,8 @@ class OutgoingPolicyForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("country", "zones"):
-            self.fields[name].help_text = str(OutgoingPolicy._meta.get_field(name).help_text)
+            column: Any = OutgoingPolicy._meta.get_field(name)
+            self.fields[name].help_text = str(column.help_text)
 
 
 class OutgoingTrunkForm(forms.ModelForm):

@@ -123,7 +123,7 @@ def _all(meta: Any, longest: int) -> set[str]:
 
 def zone(region: str, name: str) -> dict[str, Any]:
     """One region as it stands in the file."""
-    meta = PhoneMetadata.metadata_for_region(region)
+    meta: Any = PhoneMetadata.metadata_for_region(region)
     code = str(meta.country_code)
     sharing = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[meta.country_code]
     own = {""}
@@ -131,7 +131,7 @@ def zone(region: str, name: str) -> dict[str, Any]:
         own = heads(meta.leading_digits, 3) or _all(meta, 3)
         own |= heads(_pattern(meta, "toll_free"), 3) if region == sharing[0] else set()
     elif region != sharing[0]:
-        main = PhoneMetadata.metadata_for_region(sharing[0])
+        main: Any = PhoneMetadata.metadata_for_region(sharing[0])
         own = heads(meta.leading_digits, 5) or _all(meta, 5) - _all(main, 5)
     # Three digits of +1 are an area: its pagers stay what the area is.
     kinds, depth = (PREMIUM[:-1], 3) if code == "1" else (PREMIUM, 6)

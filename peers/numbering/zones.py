@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("zones.json")
 
@@ -36,12 +37,12 @@ class Zone:
 @functools.cache
 def zones() -> dict[str, Zone]:
     """All zones by key: ISO 3166 letters, or the digits of a code that is of no country."""
-    raw = json.loads(FILE.read_text(encoding="utf-8"))["zones"]
-    lists = ("prefixes", "premium", "never", "emergency")
-    return {
-        key: Zone(key=key, **{k: tuple(v) if k in lists else v for k, v in one.items()})
-        for key, one in raw.items()
-    }
+    raw: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))["zones"]
+    return {key: Zone(key=key, **_fields(one)) for key, one in raw.items()}
+
+
+def _fields(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in raw.items()}
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
-from peers.models import CallerRule, NodeCertificate, Rate, TollAlarm, TrunkToll
+from peers.models import CallerRule, NodeCertificate, Rate, Sound, TollAlarm, TrunkToll
 from peers.tls import roots
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
@@ -58,6 +58,7 @@ def urls() -> dict[str, str]:
         "numbers": number.pk,
         "callers": CallerRule.objects.create(node=node, prefix="+44").pk,
         "schedules": factories.schedule(node).pk,
+        "sounds": Sound.objects.create(node=node, name="Closed").pk,
         "peers": peer.pk,
         "outgoing-policies": factories.policy(number).pk,
         "toll-limits": toll.pk,
