@@ -107,11 +107,12 @@ class AllowedService(models.Model):
         if node is None or self.first is None or self.last is None:
             return
         taken = [(node.sip_port, node.sip_port), (node.rtp_first, node.rtp_last)]
+        taken.append((node.iax_port, node.iax_port))
         if self.protocol == "tcp":
             taken = [(node.sip_port, node.sip_port), (node.tls_port, node.tls_port)]
         if any(self.first <= last and first <= self.last for first, last in taken):
             raise ValidationError(
-                "These ports hold SIP or audio, which have rules of their own: choose others.",
+                "These ports hold SIP, IAX2 or audio and have rules of their own: choose others.",
                 code="ports_taken",
             )
         others = AllowedService.objects.filter(node=node).exclude(pk=self.pk)

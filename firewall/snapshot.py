@@ -35,6 +35,7 @@ def take(node: Node) -> Intent:
             tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),
             revoked=revoked(node),
             tls_port=node.tls_port,
+            iax_port=node.iax_port,
             tcp=node.allow_tcp,
             throttle=node.throttle,
             open_rtp=node.open_rtp,

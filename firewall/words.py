@@ -25,6 +25,8 @@ _CHAINS = {
     "HELD": "TCP connections of phones",
     "THROTTLE": "the classic throttle",
     "LATE": "who was throttled",
+    "IAX": "IAX2",
+    "IAXHELD": "IAX2 connections of phones",
 }
 _SETS = {
     "vendor": "it comes from a vendor",
@@ -74,6 +76,7 @@ _MATCHES: tuple[tuple[str, Make], ...] = (
     (r"-m conntrack --ctstate RELATED,ESTABLISHED",
      lambda m, n: "it belongs to a conversation of the host"),
     (r'-m u32 --u32 "\S*0x5349502f"', lambda m, n: "it begins like a SIP response"),
+    (r'-m u32 --u32 "\S*=0x601,0x60d"', lambda m, n: "it asks for an IAX2 call or registration"),
     (r'-m string --string "ddi-[a-z2-7]{8}-" --algo \S+',
      lambda m, n: "it carries this node's token prefix"),
     (r'-m string --string "ddi-[a-z2-7]{8}-([a-z2-7]+)…?" --algo \S+',

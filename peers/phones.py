@@ -5,7 +5,7 @@ an app that is not here has no known place for it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -73,6 +73,8 @@ def account(peer: Peer, token: Token | None, password: str = "") -> Account:
     node, value = peer.node, token.value if token else ""
     server = node.public_ipv4 or node.public_ipv6 or "(the node has no public address yet)"
     port = node.sip_port
+    if peer.transport == Transport.IAX:
+        port = node.iax_port
     if peer.transport == Transport.TLS and token is not None:
         # The kernel reads the token in the name that the phone asks for (RFC 6066, 3).
         server, port = names.of_token(node, value), node.tls_port
@@ -155,11 +157,21 @@ _APPS = (
 )
 #: In place of a password that only the phone knows.
 KEPT = "(as it is)"
+_IAX = Family(
+    "iax2", "Zoiper or another IAX2 app", (),
+    (
+        "Choose IAX2, not SIP, when you add the account.",
+        "Let it register every 60 seconds at the longest: the node forgets it after that.",
+        "The username is the token: copy it whole. A rotation gives the phone a new username.",
+    ),
+)  # fmt: skip
 _BY_NAME = "The username is the token: copy it whole. A rotation gives the phone a new username."
 
 
 def families(acc: Account) -> tuple[Family, ...]:
     """Every app family that can carry the token where this account has it, with what to type."""
+    if acc.transport == Transport.IAX:
+        return (replace(_IAX, lines=_common(acc)),)
     made = []
     for app in _APPS:
         if acc.carrier == Carrier.USERNAME:

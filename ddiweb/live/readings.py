@@ -1,5 +1,7 @@
 """The lists that the watch reads, each from Asterisk into the database."""
 
+from django.conf import settings
+
 from ddiweb.deploy.models import Node
 from ddiweb.live import record, record_state
 from ddiweb.live.models import TrunkState
@@ -9,12 +11,18 @@ from peers.realtime.actions import list_contacts
 from peers.realtime.ami import ActionRefused, AmiClient
 from peers.realtime.ami_message import Message
 from peers.realtime.channels import channels as parsed_channels
+from peers.realtime.store import open_store
 from peers.realtime.trunk_states import Reach, Registration
 
 
 def contacts(node: Node, client: AmiClient) -> None:
     """Phones that are registered."""
-    record.contacts(node, list_contacts(client))
+    found = list_contacts(client)
+    if node.iax_port:
+        store = open_store(settings.REALTIME_URL, "reader")
+        found += tuple(place.contact() for place in store.places() if place.lasts())
+        store.close()
+    record.contacts(node, found)
 
 
 def channels(node: Node, client: AmiClient) -> None:

@@ -17,7 +17,7 @@ from peers.realtime.cdr import CallRecord
 from peers.realtime.contacts import Contact as SeenContact
 from peers.realtime.events import Incident
 
-_HOST = re.compile(r"\Asips?:(?:[^@]*@)?(\[[0-9a-fA-F:.]+\]|[^:;>]+)(?::([0-9]{1,5}))?")
+_HOST = re.compile(r"\A(?:sips?|iax2):(?:[^@]*@)?(\[[0-9a-fA-F:.]+\]|[^:;>]+)(?::([0-9]{1,5}))?")
 _TRANSPORT = re.compile(r";transport=(udp|tcp|tls)(?=[;?>]|\Z)", re.IGNORECASE)
 #: A contact is written again at least this often (seconds), so that "seen" stays true.
 REFRESH = 30

@@ -99,7 +99,7 @@ def endpoint(address: object, port: object) -> tuple[str, int]:
 
 
 def _sip_ports(intent: Intent) -> tuple[int, ...]:
-    return intent.sip_port, intent.tls_port
+    return intent.sip_port, intent.tls_port, intent.iax_port
 
 
 def _limits() -> dict[str, int]:

@@ -3,8 +3,8 @@
 The order, and why:
 
 1. loopback.
-2. UDP to the SIP port and to the RTP range go to gates of their own that end in DROP, so the
-   later "established" rule can not shadow them.
+2. UDP to the SIP port, to the IAX2 port and to the RTP range go to gates of their own that end in
+   DROP, so the later "established" rule can not shadow them.
 3. The administrator: the agent's own networks first, before anything that is editable could
    decide about TCP. They are rules, not a set, so that no set can lose them.
 4. TCP to the SIP and TLS ports: a gate too; before "established", so a removed vendor is out.
@@ -79,7 +79,7 @@ def _check(intent: Intent, management: Management) -> None:
 
 def _input(intent: Intent, management: Management, version: Literal[4, 6], slot: str) -> Chain:
     ports = tuple(sorted({*management.ports, *intent.management_ports}))
-    sip, tls = intent.sip_port, intent.tls_port
+    sip, tls, iax = intent.sip_port, intent.tls_port, intent.iax_port
     gate = TcpPorts(tuple(sorted((sip, tls)))) if tls else Port("tcp", sip, sip)
     return chain(
         slot,
@@ -87,6 +87,7 @@ def _input(intent: Intent, management: Management, version: Literal[4, 6], slot:
         ((Loopback(),), _ACCEPT),
         ((Port("udp", sip, sip),), to(slot, "SIP")),
         ((Port("udp", intent.rtp_first, intent.rtp_last),), to(slot, "RTP")),
+        *([((Port("udp", iax, iax),), to(slot, "IAX"))] if iax else ()),
         ((TcpPorts(ports),), to(slot, "MGMT", back=True)),
         ((gate,), to(slot, "TCP")),
         *(_service(one) for one in intent.services if _concerns(one.network, version)),

@@ -1,4 +1,4 @@
-"""The gates: what becomes of SIP over UDP, TCP and TLS, and of RTP.
+"""The gates: what becomes of SIP over UDP, TCP and TLS, of IAX2, and of RTP.
 
 All ask in one order: vendor, exception, ban, jail, a flow with a live mark, an answer, a token
 (length, site prefix, country, tree, throttle), DROP.
@@ -49,6 +49,13 @@ _REVOKED_BRANCH = 32  # more revoked marks than this are found by their low bits
 _ACCEPT = Verdict("ACCEPT")
 _DROP = Verdict("DROP")
 _MARKED = ConnMark(FLOW_BIT, FLOW_BIT)
+
+# A full frame (RFC 5456, 8.1.1) of type IAX that asks for a call (NEW) or a registration (REGREQ):
+# the only ones in which a client names its user before it was answered.
+_OPENING = {
+    4: U32("0x0>>0x16&0x3c@0x8&0x80000000=0x80000000&&0x0>>0x16&0x3c@0x10&0xffff=0x601,0x60d"),
+    6: U32("0x3&0xff=0x11&&0x30&0x80000000=0x80000000&&0x38&0xffff=0x601,0x60d"),
+}
 
 Step = tuple[tuple[Match, ...], Action]
 
@@ -102,7 +109,7 @@ class Gates:
 
     def before(self) -> list[Chain]:
         """The chains on the way to the token tree."""
-        chains = [*self._tcp(), self._sip(), *self._marked(), self._new()]
+        chains = [*self._tcp(), self._sip(), *self._iax(), *self._marked(), self._new()]
         if self.home:
             # Behind the site prefix: a set of some 100,000 networks costs more than a string.
             steps: list[Step] = [((InSet(self.home.name),), self._to("TOK")), ((), _DROP)]
@@ -113,9 +120,9 @@ class Gates:
         """The chains behind the tree, and the gate of RTP."""
         return [*self._verdict(), *self._rtp()]
 
-    def _people(self) -> list[Step]:
+    def _people(self, vendors: bool = True) -> list[Step]:
         """Who needs no token, and who may not come at all."""
-        steps: list[Step] = [((InSet(self.vendors.name),), _ACCEPT)]
+        steps: list[Step] = [((InSet(self.vendors.name),), _ACCEPT)] if vendors else []
         if self.intent.exceptions:
             steps.append(((InSet(self.exempt.name),), _ACCEPT))
         return [*steps, *(((InSet(one.name),), _DROP) for one in (self.bans, self.jail))]
@@ -134,6 +141,24 @@ class Gates:
             ((response,), _DROP),
             ((), self._to("NEW")),
         )
+
+    def _iax(self) -> list[Chain]:
+        """IAX2, where the token is the username: signalling and audio of a phone are one flow.
+
+        No answer to what the host sent first is let in: a flow without a mark waits for the
+        phone's next REGREQ, at most a minute, and nothing that the host still sends to a revoked
+        phone opens a way back.
+        """
+        if not self.intent.iax_port:
+            return []
+        gate = self._chain(
+            "IAX",
+            *self._people(vendors=False),
+            ((_MARKED,), self._to("IAXHELD")),
+            ((_OPENING[self.version],), self._to("NEW")),
+            ((), _DROP),
+        )
+        return [gate, self._held("IAXHELD")]
 
     def _tcp(self) -> list[Chain]:
         intent = self.intent

@@ -10,7 +10,7 @@ from firewall.ruleset.types import Invalid
 NETWORK = re.compile(r"\A[0-9a-f:.]{2,45}/[0-9]{1,3}\Z")
 SET = re.compile(r"\Addi-[a-z]{3,6}[46](-[0-9a-f]{12})?\Z")
 _TOKEN_TEXT = re.compile(r"\Addi-[a-z2-7]{8}-[a-z2-7]{0,26}\Z")
-_EXPRESSION = re.compile(r"\A[0-9a-fx&>@=]{1,64}\Z")
+_EXPRESSION = re.compile(r"\A[0-9a-fx&>@=,]{1,96}\Z")
 
 
 def only(pattern: re.Pattern[str], text: object, what: str) -> None:

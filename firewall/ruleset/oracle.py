@@ -14,6 +14,8 @@ the builder only the values that both are given. Each sentence of the policy is 
 * Over TCP and TLS, where phones have them at all, the first segment with data has to hold the
   token. A SYN without data passes and begins a new flow, whatever was before; a reset passes.
 * A peer to whom the host spoke first may answer: with SIP responses on the SIP port, with RTP.
+* IAX2, where there is any: a token in a frame that opens a call or a registration proves a flow
+  of its own, signalling and audio; vendors and answers have no way in.
 * RTP passes from an address that showed a token lately, and then as long as the flow lives,
   unless the address was cut. An open range takes it from everybody else.
 * The host's other services are open to all or to their networks.
@@ -111,6 +113,8 @@ class Oracle(Bystander):
         intent = self.intent
         if packet.destination_port == intent.sip_port:
             return under("SIP over UDP", self._sip(packet))
+        if packet.destination_port == intent.iax_port:
+            return under("IAX2", self._iax(packet))
         if intent.rtp_first <= packet.destination_port <= intent.rtp_last:
             return under("RTP", self._rtp(packet))
         what = "UDP to a port that is not served"
@@ -133,6 +137,29 @@ class Oracle(Bystander):
         if flow and flow.mark is not None:
             return self._marked(packet, flow)
         return self._answer(packet, flow) if _is_response(packet) else self._stranger(packet)
+
+    def _iax(self, packet: Packet) -> Verdict:
+        """A token in a NEW or REGREQ proves the flow; a vendor is a stranger here."""
+        outsider = self._people(packet, vendors=False)
+        if outsider:
+            return outsider
+        flow = self.memory.flows.get(key_of(packet))
+        if flow and flow.mark is not None:
+            return self._frame(packet, flow)
+        if not _is_opening(packet):
+            return drop("a frame of IAX2 that opens nothing, outside of proven flows")
+        return self._stranger(packet)
+
+    def _frame(self, packet: Packet, flow: Flow) -> Verdict:
+        if flow.mark in self._revoked:
+            was, flow.mark = flow.mark, None
+            return under(f"flow of revoked mark {was}", self._stranger(packet))
+        way = f"flow proven by mark {flow.mark}"
+        if packet.size > LONGEST or not self._has_prefix(packet):
+            return accept(way)
+        found = self._token(packet)
+        flow.mark = flow.mark if found is None else found
+        return under(way, self._shown(packet, flow, "site prefix found"))
 
     def _answer(self, packet: Packet, flow: Flow | None) -> Verdict:
         """A SIP response outside of proven flows: a token in it proves nothing."""
@@ -240,9 +267,9 @@ class Oracle(Bystander):
             return self._marked(packet, flow)
         return self._stranger(packet)
 
-    def _people(self, packet: Packet) -> Verdict | None:
+    def _people(self, packet: Packet, vendors: bool = True) -> Verdict | None:
         found = within(packet, self._vendors)
-        if found:
+        if found and vendors:
             return accept(f"vendor {found}")
         found = within(packet, self._exceptions)
         if found:
@@ -271,3 +298,11 @@ def _is_response(packet: Packet) -> bool:
     """An IPv6 packet with extension headers is never taken for one: they could disguise it."""
     plain = packet.protocol == "udp" and (packet.family == 4 or not packet.extra)
     return plain and packet.payload.startswith(b"SIP/")
+
+
+def _is_opening(packet: Packet) -> bool:
+    """A full frame of type IAX, NEW or REGREQ (RFC 5456, 8.1.1 and 8.2); plain headers only."""
+    frame = packet.payload
+    plain = packet.family == 4 or not packet.extra
+    opens = frame[10:12] in (b"\x06\x01", b"\x06\x0d")
+    return plain and len(frame) >= 12 and frame[0] >= 0x80 and opens

@@ -151,9 +151,10 @@ class Intent:
     `management` are networks beyond the agent's own; `revoked` are marks whose flows are cut in
     the instant the rules change. Raises `Invalid` (a `Refused`) naming field, fault and remedy.
 
-    What has a default is an option. `tls_port`: SIP over TLS (0: none). `tcp`: phones may use SIP
-    over TCP on `sip_port`. `throttle`: 10 requests in 15 s an address, after the token.
-    `open_rtp`: the RTP range is open to all. `countries`: only from these (ISO 3166-1 alpha-2).
+    What has a default is an option. `tls_port`: SIP over TLS (0: none). `iax_port`: IAX2 over UDP
+    (0: none). `tcp`: phones may use SIP over TCP on `sip_port`. `throttle`: 10 requests in 15 s an
+    address, after the token. `open_rtp`: the RTP range is open to all. `countries`: only from these
+    (ISO 3166-1 alpha-2).
     `exceptions`: networks that may send SIP and RTP without a token.
     """
 
@@ -175,6 +176,7 @@ class Intent:
     countries: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     exceptions: tuple[str, ...] = ()
+    iax_port: int = 0
 
     def __post_init__(self) -> None:
         whole(self.generation, "generation", 0, (1 << 63) - 1)
@@ -223,6 +225,9 @@ class Intent:
         whole(self.tls_port, "tls_port", 0, 65_535)
         if self.tls_port and self.tls_port in {self.sip_port, *self.management_ports}:
             raise Invalid("tls_port", "is the SIP port or a management port", "take another port")
+        whole(self.iax_port, "iax_port", 0, 65_535)
+        if self.iax_port == self.sip_port or self.rtp_first <= self.iax_port <= self.rtp_last:
+            raise Invalid("iax_port", "is the SIP port or an RTP port", "take another port")
         for name in ("tcp", "throttle", "open_rtp"):
             if type(getattr(self, name)) is not bool:
                 raise Invalid(name, "is neither true nor false", "give one of them")
@@ -240,12 +245,15 @@ class Intent:
         taken = [("udp", self.sip_port, self.sip_port), ("tcp", self.sip_port, self.sip_port)]
         taken += [("udp", self.rtp_first, self.rtp_last), ("tcp", self.tls_port, self.tls_port)]
         taken += [("tcp", port, port) for port in self.management_ports]
+        taken.append(("udp", self.iax_port, self.iax_port))
         for index, service in enumerate(self.services):
             where = f"services[{index}]"
             if type(service) is not Service:
                 raise Invalid(where, "is not a service", "give protocol, first, last and network")
             if any(service.touches(*port) for port in taken):
-                raise Invalid(where, "opens a SIP, RTP or management port", "take other ports")
+                raise Invalid(
+                    where, "opens a SIP, IAX2, RTP or management port", "take other ports"
+                )
         if len(set(self.services)) != len(self.services):
             raise Invalid("services", "hold one twice", "give each service once")
         _set(self, "services", tuple(sorted(self.services, key=dataclasses.astuple)))

@@ -39,6 +39,10 @@ def make(peer: Peer, family: str, user: User = None) -> tuple[str, ProvisioningL
     """
     if not peer.enabled:
         raise ValidationError("this phone is switched off: switch it on first", code="off")
+    if peer.transport == Transport.IAX:
+        raise ValidationError(
+            "no app takes a file for IAX2: “Set up the phone” shows what to type", code="iax"
+        )
     if phones.status(peer).newest is None:
         raise ValidationError("this phone has no live token: rotate it first", code="no_token")
     now = trusted.now()

@@ -1,6 +1,6 @@
 """A peer's accounts as rows. Pure.
 
-Of SIP: endpoint, auth and aor, all by the name that the app signs in with.
+Of SIP: endpoint, auth and aor, all by the name that the app signs in with. Of IAX2: one row.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,18 @@ from peers.realtime.rows import Row, row
 def rows(peer: PeerFacts, realm: str) -> Iterator[Row]:
     """The rows of all names by which ``peer`` signs in."""
     for account in peer.accounts:
-        yield from _sip(account, peer, realm)
+        if account.iax_secret:
+            yield row(
+                schema.IAX,
+                account.username,
+                name=account.username,
+                context="from-peer",
+                secret=account.iax_secret,
+                allow=",".join(peer.codecs),
+                accountcode=peer.key,
+            )
+        else:
+            yield from _sip(account, peer, realm)
 
 
 def _sip(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row]:

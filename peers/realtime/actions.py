@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ddiweb.deploy.errors import Refused, Retryable
 from ddiweb.redact import redacted
+from peers.realtime import iax
 from peers.realtime.ami import ActionRefused, AmiClient
 from peers.realtime.contacts import Contact, contacts
 
@@ -58,7 +59,7 @@ class RemoveContacts:
         return f"remove contacts of {self.aor}"
 
 
-Action = Reload | RemoveContacts
+Action = Reload | RemoveContacts | iax.Iax
 
 
 def parse_action(text: str) -> Action:
@@ -67,6 +68,9 @@ def parse_action(text: str) -> Action:
         return Reload(text.removeprefix("reload "))
     if text.startswith("remove contacts of "):
         return RemoveContacts(text.removeprefix("remove contacts of "))
+    module = iax.parse(text)
+    if module is not None:
+        return module
     raise Refused("realtime database: holds an action that is unknown here; update ddiweb")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ddiweb.redact import redacted
 from peers.realtime import schema
 from peers.realtime.actions import Action, Reload, RemoveContacts
+from peers.realtime.iax import Iax
 from peers.realtime.rows import Row, Rows
 
 REDACTED = "********"
@@ -33,6 +34,8 @@ class Change:
     inserts: tuple[Row, ...] = ()
     updates: tuple[Update, ...] = ()
     deletes: tuple[Row, ...] = ()
+    #: Whether the first IAX2 phone comes (True), or the last one goes (False).
+    iax: bool | None = None
 
     @property
     def empty(self) -> bool:
@@ -62,6 +65,8 @@ class Change:
         for row in self.deletes:
             if row.table == schema.AORS.name:
                 actions.append(RemoveContacts(row.id))
+        if self.iax is not None:
+            actions.append(Iax(self.iax))
         return tuple(actions)
 
     def lines(self) -> tuple[str, ...]:
@@ -96,4 +101,5 @@ def diff(desired: Rows, actual: Rows) -> Change:
         elif present != row:
             updates.append(Update(present, row))
     deletes = [row for key, row in actual.by_key.items() if key not in desired.by_key]
-    return Change(tuple(inserts), tuple(updates), tuple(deletes))
+    had, wants = (bool(rows.table(schema.IAX.name)) for rows in (actual, desired))
+    return Change(tuple(inserts), tuple(updates), tuple(deletes), wants if had != wants else None)

@@ -40,11 +40,13 @@ class NodeFacts:
     public_ipv4: str = ""
     public_ipv6: str = ""
     tls_port: int = 0
+    iax_port: int = 4569
 
     def __post_init__(self) -> None:
         matches("node.slug", SLUG, self.slug, "use small letters, digits and hyphens")
         matches("node.realm", REALM, self.realm, "use letters, digits, dots and hyphens")
         between("node.sip_port", self.sip_port, 1, 65535)
+        between("node.iax_port", self.iax_port, 1, 65535)
         between("node.tls_port", self.tls_port, 0, 65535)
         between("node.rtp_first", self.rtp_first, 1024, 65534)
         between("node.rtp_last", self.rtp_last, self.rtp_first + 1, 65535)

@@ -46,6 +46,11 @@ class AccountFacts:
         if self.iax_secret:
             matches("peer.iax_secret", IAX_SECRET, self.iax_secret, "use 12 to 64 characters")
 
+    @property
+    def target(self) -> str:
+        """How a step names it."""
+        return f"IAX2/{self.username}" if self.iax_secret else self.username
+
     def __repr__(self) -> str:
         """Hide the name too: it may be a token."""
         return "AccountFacts(…)"

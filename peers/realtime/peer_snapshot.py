@@ -31,6 +31,9 @@ def _hashes(peer: Peer, owner: Peer | Token) -> dict[str, str]:
 
 def _by_token(peer: Peer) -> tuple[AccountFacts, ...]:
     tokens: list[Token] = peer.names  # type: ignore[attr-defined]  # prefetched
+    if peer.transport == Transport.IAX:
+        secret = peer.iax_secret
+        return tuple(AccountFacts(token.value, iax_secret=secret) for token in tokens if secret)
     # A token that was given no password yet is no account.
     return tuple(
         AccountFacts(token.value, **_hashes(peer, token)) for token in tokens if token.hashes

@@ -67,4 +67,4 @@ def _stages(
 
 
 def _accounts(peer: PeerFacts) -> str:
-    return TARGET_SEPARATOR.join(one.username for one in peer.accounts)
+    return TARGET_SEPARATOR.join(one.target for one in peer.accounts)

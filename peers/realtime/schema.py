@@ -24,10 +24,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; ``columns`` without the id."""
+    """A table; ``columns`` without the id. ``kept`` are Asterisk's own, and not ours to read."""
 
     name: str
     columns: tuple[Column, ...]
+    kept: tuple[Column, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -136,6 +137,26 @@ TRUNK_AORS = Table(
         Column("qualify_timeout", "3.0"),
     ),
 )
+#: IAX2 phones, as chan_iax2 reads them: peers and users in one. It notes where they registered.
+IAX = Table(
+    "ddi_iax",
+    (
+        Column("name"),
+        Column("type", "friend"),
+        Column("context", "nowhere"),
+        Column("host", "dynamic"),
+        Column("auth", "md5"),
+        Column("secret", secret=True),
+        Column("requirecalltoken", "yes"),
+        Column("disallow", "all"),
+        Column("allow", "alaw,ulaw"),
+        Column("accountcode"),
+        Column("transfer", "no"),
+        Column("trunk", "no"),
+        Column("language", "en"),
+    ),
+    kept=(Column("ipaddr"), Column("port", "0"), Column("regseconds", "0")),
+)
 IDENTIFIES = Table("trunk_identifies", (Column("endpoint"), Column("match")))
 REGISTRATIONS = Table(
     "trunk_registrations",
@@ -232,7 +253,7 @@ TOLLS = Table("ddi_tolls", (Column("channels", "0"), Column("longest", "0"), *_C
 RATES = Table("ddi_rates", (Column("rate", "0"), Column("setup", "0"), Column("increment", "60")))
 
 TABLES = (
-    ENDPOINTS, AUTHS, AORS, TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS, TRUNKS,
+    ENDPOINTS, AUTHS, AORS, IAX, TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS, TRUNKS,
     NUMBERS, STEPS, SCHEDULES, TIMES, CALLERS, RANGES, OUTGOING, POLICIES, DESTINATIONS,
     EMERGENCY, TOLLS, RATES,
 )  # fmt: skip

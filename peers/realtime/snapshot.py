@@ -58,6 +58,7 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 sip_port=node.sip_port,
                 rtp_first=node.rtp_first,
                 rtp_last=node.rtp_last,
+                iax_port=node.iax_port or 4569,
                 public_ipv4=node.public_ipv4 or "",
                 public_ipv6=node.public_ipv6 or "",
                 tls_port=node.tls_port if names.enabled(node) else 0,

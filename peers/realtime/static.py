@@ -175,6 +175,7 @@ def _values(config: StaticConfig) -> dict[str, str]:
         "BIND_IPV4": config.bind_ipv4,
         "BIND_IPV6": config.bind_ipv6,
         "SIP_PORT": str(node.sip_port),
+        "IAX_PORT": str(node.iax_port),
         "RTP_FIRST": str(node.rtp_first),
         "RTP_LAST": str(node.rtp_last),
         "AMI_PORT": str(config.ami_port),

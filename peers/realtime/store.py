@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ddiweb.deploy.errors import Refused
 from peers.realtime.diff import Change
+from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
 
 Role = Literal["writer", "reader"]
@@ -25,6 +26,9 @@ class Store(Protocol):
 
     def read(self) -> Rows:
         """Return all rows, of one instant."""
+
+    def places(self) -> tuple[Place, ...]:
+        """Return where IAX2 phones registered, as Asterisk notes it beside their rows."""
 
     def fence(self) -> int:
         """Return the highest fence that ever wrote; 0 on a new database."""

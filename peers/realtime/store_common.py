@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from ddiweb.deploy.errors import Refused, Retryable
 from peers.realtime import schema
 from peers.realtime.diff import Change
+from peers.realtime.iax import Place
 from peers.realtime.rows import Row, Rows, check
 
 FENCE_ID = "fence"
@@ -29,7 +30,7 @@ def create_table(table: schema.Table, text: str) -> str:
     """Return CREATE TABLE; all names are constants of the schema, ``text`` the column type."""
     columns = "".join(
         f", {quote(column.name)} {text} NOT NULL DEFAULT '{column.default}'"
-        for column in table.columns
+        for column in (*table.columns, *table.kept)
     )
     return f"CREATE TABLE IF NOT EXISTS {table.name} (id {text} NOT NULL PRIMARY KEY{columns})"
 
@@ -47,6 +48,16 @@ def read_rows(cursor: Cursor) -> Rows:
         cursor.execute(f"SELECT {names} FROM {table.name}")  # noqa: S608 - constants only
         rows += [Row(table.name, values[0], tuple(values[1:])) for values in cursor.fetchall()]
     return Rows.of(rows)
+
+
+def read_places(cursor: Cursor) -> tuple[Place, ...]:
+    """Return where IAX2 phones registered."""
+    cursor.execute(f"SELECT name, ipaddr, port, regseconds FROM {schema.IAX.name}")  # noqa: S608
+    return tuple(
+        Place(name, address, int(port), int(since))
+        for name, address, port, since in cursor.fetchall()
+        if address and f"{port}{since}".isdecimal()
+    )
 
 
 def read_fence(cursor: Cursor) -> int:

@@ -11,6 +11,7 @@ from psycopg import sql
 from ddiweb.deploy.errors import Refused, Retryable
 from peers.realtime import schema, static_view
 from peers.realtime.diff import Change
+from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
 from peers.realtime.store import TIMEOUT, Role
 from peers.realtime.store_common import (
@@ -19,6 +20,7 @@ from peers.realtime.store_common import (
     quote,
     read_fence,
     read_owed,
+    read_places,
     read_rows,
     write_change,
 )
@@ -40,7 +42,7 @@ class PgsqlStore:
         with self._transaction() as cursor:
             for table in (*schema.TABLES, schema.FENCE, schema.OWED):
                 cursor.execute(create_table(table, "varchar"))
-                for column in table.columns:
+                for column in (*table.columns, *table.kept):
                     cursor.execute(
                         f"ALTER TABLE {table.name} ADD COLUMN IF NOT EXISTS {quote(column.name)} "
                         f"varchar NOT NULL DEFAULT '{column.default}'"
@@ -49,7 +51,7 @@ class PgsqlStore:
             cursor.execute(f"CREATE OR REPLACE VIEW {static_view.VIEW} AS {static_view.select()}")
 
     def grant_reader(self, role: str) -> None:
-        """Let ``role``, Asterisk's, read the rows and nothing else; not even the fence."""
+        """Let ``role``, Asterisk's, read the rows, and write what it keeps."""
         if not _ROLE.fullmatch(role):
             raise Refused("realtime database: the reader's role has not the form that is needed")
         with self._transaction() as cursor:
@@ -57,11 +59,19 @@ class PgsqlStore:
                 names = sql.Identifier(table), sql.Identifier(role)
                 cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(*names))
                 cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(*names))
+            kept = sql.SQL(", ").join([sql.Identifier(one.name) for one in schema.IAX.kept])
+            where = sql.Identifier(schema.IAX.name), sql.Identifier(role)
+            cursor.execute(sql.SQL("GRANT UPDATE ({}) ON {} TO {}").format(kept, *where))
 
     def read(self) -> Rows:
         """Return all rows, of one instant."""
         with self._transaction(read=True) as cursor:
             return read_rows(cursor)
+
+    def places(self) -> tuple[Place, ...]:
+        """Return where IAX2 phones registered; see ``Store.places``."""
+        with self._transaction(read=True) as cursor:
+            return read_places(cursor)
 
     def fence(self) -> int:
         """Return the highest fence that ever wrote."""

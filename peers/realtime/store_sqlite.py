@@ -10,6 +10,7 @@ from urllib.parse import quote
 from ddiweb.deploy.errors import Refused, Retryable
 from peers.realtime import schema, static_view
 from peers.realtime.diff import Change
+from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
 from peers.realtime.store import TIMEOUT, Role
 from peers.realtime.store_common import (
@@ -17,6 +18,7 @@ from peers.realtime.store_common import (
     cross_out,
     read_fence,
     read_owed,
+    read_places,
     read_rows,
     write_change,
 )
@@ -50,7 +52,7 @@ class SqliteStore:
                 cursor.execute(create_table(table, "TEXT"))
                 cursor.execute(f"PRAGMA table_info({table.name})")
                 present = {row[1] for row in cursor.fetchall()}
-                for column in table.columns:
+                for column in (*table.columns, *table.kept):
                     if column.name not in present:
                         cursor.execute(
                             f"ALTER TABLE {table.name} ADD COLUMN {quote_name(column.name)} "
@@ -66,6 +68,11 @@ class SqliteStore:
         """Return all rows, of one instant."""
         with self._transaction("DEFERRED") as cursor:
             return read_rows(cursor)
+
+    def places(self) -> tuple[Place, ...]:
+        """Return where IAX2 phones registered; see ``Store.places``."""
+        with self._transaction("DEFERRED") as cursor:
+            return read_places(cursor)
 
     def fence(self) -> int:
         """Return the highest fence that ever wrote."""

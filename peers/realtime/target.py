@@ -15,7 +15,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.redact import redacted
-from peers.realtime import snapshot
+from peers.realtime import iax, schema, snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_settings import ami_client
@@ -81,7 +81,18 @@ class RealtimeTarget:
         if node.dry_run:
             return Actual(Rows())
         owed = tuple(parse_action(text) for text in self.store.owed())
-        return Actual(self.store.read(), owed)
+        rows = self.store.read()
+        return Actual(rows, (*owed, *self._missing(rows)))
+
+    def _missing(self, rows: Rows) -> tuple[Action, ...]:
+        """What an Asterisk that was started anew lacks; nothing if it can't be asked."""
+        if not rows.table(schema.IAX.name):
+            return ()
+        try:
+            with self._ami() as client:
+                return () if iax.is_loaded(client) else (iax.Iax(True),)
+        except Retryable:
+            return ()
 
     def as_applied(self, node: Node, actual: Actual) -> bool:
         """Only a comparison of the rows can tell."""
@@ -102,6 +113,10 @@ class RealtimeTarget:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         try:
             self._tell(desired.cuts)
+            if missing := self._missing(desired.rows):
+                with self._ami() as client:
+                    for action in missing:
+                        action.perform(client)
         except Refused as error:
             if change.empty:
                 raise

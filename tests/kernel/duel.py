@@ -31,6 +31,11 @@ from lab.tools import tool
 from tests.kernel.bench import MANAGEMENT, RTP, SIP, SITE, SRV, SSH, TLS, intent, token
 
 ROUND = 500
+IAX = 4569
+#: NEW, REGREQ, and frames that open nothing: POKE, INVAL, LAGRQ with a bare DTMF type, voice.
+FRAMES = [b"\x80\x01\0\0\0\0\0\x03\0\0" + end for end in (b"\x06\x01", b"\x06\x0d") * 3]
+FRAMES += [FRAMES[0][:10] + end for end in (b"\x06\x1e", b"\x06\x0a", b"\x01\x01", b"\x06")]
+FRAMES += [b"\0" + FRAMES[0][1:], b"\xff" + FRAMES[1][1:], b"\x06\x01", b""]
 PEERS = {
     4: [f"203.0.113.{n}" for n in (20, 21, 66, 67, 100, 130)] + ["198.51.100.9", "8.8.8.8"],
     6: [f"2001:db8:113::{n}" for n in (20, 21, 66, 67, 100, 130)] + ["fe80::7", "2a00::9"],
@@ -38,7 +43,7 @@ PEERS = {
 NETWORKS = ["203.0.113.20/32", "203.0.113.64/30", "203.0.113.64/26", "198.51.100.0/24"]
 NETWORKS += ["2001:db8:113::20/128", "2001:db8:113::64/126", "2001:db8:113::/64", "2a00::/16"]
 PORTS = {"udp": [SIP] * 12 + [RTP, RTP + 1, RTP + 100] * 3 + [RTP - 1, RTP + 101, SIP - 1]}
-PORTS["udp"] += [53, 67, 68, 546, 547, 40_000]
+PORTS["udp"] += [IAX] * 6 + [53, 67, 68, 546, 547, 40_000]
 PORTS["tcp"] = [SSH, 8080, 443, 40_000, RTP]
 FLAGS = [("syn",), ("ack",), ("syn", "ack"), ("fin", "ack"), ("rst",), ("psh", "ack"), ()]
 FLAGS += [("fin", "psh", "urg"), ("syn", "fin")]
@@ -84,6 +89,7 @@ class Random:
         return {
             "tcp": dice.random() < 0.7,
             "tls_port": dice.choice((0, TLS, TLS)),
+            "iax_port": dice.choice((0, IAX, IAX)),
             "throttle": dice.random() < 0.15,
             "open_rtp": dice.random() < 0.2,
             "countries": dice.choice(((), (), (), ("UT",))),
@@ -121,6 +127,8 @@ class Random:
         if protocol == "other":
             return Packet(family, protocol, **values, payload=token(1).value.encode())
         values |= {"destination_port": dice.choice(PORTS["udp"]), "payload": self._payload(known)}
+        if values["destination_port"] == IAX:
+            values["payload"] = dice.choice(FRAMES) + values["payload"]
         if dice.random() < 0.12:
             return Packet(family, protocol, **values | {"way": "out", "payload": b"OPTIONS"})
         if dice.random() < 0.15:

@@ -20,6 +20,7 @@ HOME = Block("0123456789ab", 1, lambda: ("192.0.2.0/24",))
 OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "tcp": ({"tcp": True}, "DDIa-SYN"),
     "tls": ({"tls_port": 5061}, "--dports 5060,5061"),
+    "iax2": ({"iax_port": 4569}, "-A DDIa-IAX "),
     "throttle": ({"throttle": True}, "-m recent"),
     "open audio": ({"open_rtp": True}, "-A DDIa-RTP -j ACCEPT"),
     "countries": ({"countries": ("GB",)}, "ddi-land"),

@@ -30,7 +30,16 @@ def test_an_option_that_an_older_side_does_not_name_is_off() -> None:
     assert Intent.from_json(old) == PLAIN
 
 
-OPTIONS = {"tls_port", "tcp", "throttle", "open_rtp", "countries", "services", "exceptions"}
+OPTIONS = {
+    "tls_port",
+    "tcp",
+    "throttle",
+    "open_rtp",
+    "countries",
+    "services",
+    "exceptions",
+    "iax_port",
+}
 
 
 def test_countries_have_one_order() -> None:
@@ -44,6 +53,8 @@ def test_countries_have_one_order() -> None:
     ("changes", "field"),
     [
         ({"tls_port": -1}, "tls_port"),
+        ({"iax_port": PLAIN.sip_port}, "iax_port"),
+        ({"iax_port": PLAIN.rtp_first}, "iax_port"),
         ({"tls_port": True}, "tls_port"),
         ({"tls_port": PLAIN.sip_port}, "tls_port"),
         ({"tls_port": PLAIN.management_ports[0]}, "tls_port"),
