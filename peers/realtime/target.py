@@ -15,7 +15,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.redact import redacted
-from peers.realtime import iax, schema, snapshot
+from peers.realtime import iax, readback, schema, snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_settings import ami_client
@@ -55,6 +55,7 @@ class RealtimeTarget:
     ) -> None:
         self._store = store
         self._ami = ami
+        self._touched: tuple[str, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -109,6 +110,7 @@ class RealtimeTarget:
     def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
         """Write the rows, then tell Asterisk what it is owed."""
         change: Change = plan.payload
+        self._touched = readback.touched(change)
         if not change.empty:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         try:
@@ -123,7 +125,10 @@ class RealtimeTarget:
             raise Failed(f"the rows are written, and Asterisk was not told: {error}") from error
 
     def verify(self, node: Node, desired: Desired) -> list[str]:
-        """Read rows and debts back; contacts that must be gone have to be gone from Asterisk."""
+        """Read rows and debts back, and ask Asterisk what it holds of what was written.
+
+        Contacts that must be gone have to be gone from it.
+        """
         actual = self.read(node)
         differences = list(self.diff(node, Desired(desired.rows, ()), actual).lines)
         known = {row.id for row in desired.rows.table("ps_aors")}
@@ -134,6 +139,7 @@ class RealtimeTarget:
                     # It registered anew before the firewall cut it: once more, never back.
                     raise Retryable(f"contact of {', '.join(ghosts)} is still there")
                 time.sleep(0.1)
+            differences += readback.differences(client, desired.rows, self._touched)
         return differences
 
     def restore(self, node: Node, before: Actual, fence: int) -> None:
