@@ -83,8 +83,8 @@ class Ground:
                 uris = [one.uri for one in list_contacts(client)]
                 legs = channels(client.action("CoreShowChannels"))
                 answer = client.action("PJSIPShowEndpoint", Endpoint=self.trunk_key)
-        except DeployError:
-            return None
+        except (DeployError, subprocess.TimeoutExpired):
+            return None  # the latter: this machine is too busy to join a namespace
         found = [place[1] for uri in uris if (place := _AT.search(uri))]
         return State(
             frozenset(found), frozenset(leg.unique_id for leg in legs), reach_of(answer).answers
