@@ -35,7 +35,12 @@ def main() -> int:
     except LabError as error:
         print(f"knock: {error}; is `make run` running?", file=sys.stderr)
         return 1
-    print(done.stdout.strip() or f"no connection from {given.place}: it is shut out")
+    if done.returncode:
+        print(f"no connection from {given.place}: it is shut out")
+    else:
+        print(
+            f"{done.stdout.strip()}; if a change is on trial, Confirm in the panel will keep it now"
+        )
     return done.returncode
 
 

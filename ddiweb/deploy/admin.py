@@ -113,7 +113,7 @@ class NodeAdmin(DeployingAdmin):
 class DeploymentAdmin(ReadOnlyAdmin):
     """What was changed on a node, by whom and with what result."""
 
-    list_display = ("label", "node", "standing", "reason", "person", "when", "took")
+    list_display = ("label", "node", "standing", "why", "person", "when", "took")
     list_filter = ("state", "node", "dry_run")
     search_fields = ("reason", "error", "requested_by__username")
     list_select_related = ("node", "requested_by")
@@ -128,7 +128,13 @@ class DeploymentAdmin(ReadOnlyAdmin):
     @admin.display(description="state", ordering="state")
     def standing(self, row: Deployment) -> str:
         """The state as a coloured word."""
-        return state_pill(row.state, row.dry_run)
+        return state_pill(row.state, row.dry_run, row.held)
+
+    @admin.display(description="reason", ordering="reason")
+    def why(self, row: Deployment) -> str:
+        """The first edit's reason, and how many joined it."""
+        more = row.edits - 1
+        return f"{row.reason} and {more} more edit{'s' * (more > 1)}" if more else row.reason
 
     @admin.display(description="by")
     def person(self, row: Deployment) -> str:

@@ -132,3 +132,11 @@ def test_a_deployment_notes_which_address_asked(
     node = factories.node()
     admin_client.post(reverse("admin:deploy_node_again", args=[node.pk]), REMOTE_ADDR=peer)
     assert Deployment.objects.get().requested_from == kept
+
+
+def test_what_nobody_confirmed_is_called_in_force_in_part(
+    admin_client: Client, row: Deployment
+) -> None:
+    Deployment.objects.filter(pk=row.pk).update(state=State.ROLLED_BACK, edits=3)
+    text = admin_client.get(reverse("admin:deploy_deployment_changelist")).content.decode()
+    assert "in force in part" in text and "test and 2 more edits" in text

@@ -21,6 +21,7 @@ TONES = {
     State.VERIFYING: "busy", State.CONFIRMING: "warn", State.DONE: "good",
     State.REFUSED: "bad", State.ROLLED_BACK: "bad", State.FAILED: "bad", State.SUPERSEDED: "off",
 }  # fmt: skip
+HELD = "in force but for what could lock you out, which nobody confirmed"
 _ADDED = re.compile(r"\A(v[46] |set )?(\+|add\b|create\b|restore\b)")
 _REMOVED = re.compile(r"\A(v[46] |set )?(-|del\b|destroy\b)")
 
@@ -32,9 +33,14 @@ def pill(tone: str, text: object) -> SafeString:
 
 
 @register.simple_tag
-def state_pill(state: str, dry_run: bool = False) -> SafeString:
-    """The state of a deployment, with its meaning as a tip."""
+def state_pill(state: str, dry_run: bool = False, held: bool = False) -> SafeString:
+    """The state of a deployment, with its meaning as a tip.
+
+    ``held``: all is in force but what could lock the administrator out.
+    """
     known = State(state)
+    if held:
+        return format_html('<span class="pill pill-warn" title="{}">in force in part</span>', HELD)
     text = "dry run" if dry_run and known is State.DONE else state.replace("_", " ")
     tone = "quiet" if dry_run and known is State.DONE else TONES[known]
     return format_html(
