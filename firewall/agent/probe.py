@@ -1,18 +1,13 @@
 """The verb `probe`: what becomes of these packets, by a scratch kernel and by the oracle.
 
-The scratch kernel lives in a child, `python -m firewall.agent.probe`, started afresh for each
-request: intent and packets go in by its standard input as JSON, verdicts come out, and it ends
-with the namespace. The host's rules are never touched. Where no namespace can be had, the answer
-holds the oracle's verdicts alone and the reason.
+The scratch kernel lives in a child of a nursery, started afresh for each request: intent and
+packets go in as JSON, verdicts come out, and it ends with the namespace. The host's rules are
+never touched. Where no namespace can be had, the answer holds the oracle's verdicts alone and the
+reason.
 """
 
-import contextlib
-import ctypes
 import ipaddress
 import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +19,7 @@ from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.engine import Engine
 from firewall.agent.netfilter import RestoreError, Version
+from firewall.agent.nursery import Nursery, serve
 from firewall.agent.scratch import Scratch, enter
 from firewall.ruleset.memory import Memory
 from firewall.ruleset.oracle import Oracle
@@ -32,8 +28,7 @@ from firewall.ruleset.types import Intent, Management, redact
 
 SECONDS = 45  # for a whole request; a scratch load of 50,000 tokens takes some 10
 _PATIENCE = 10  # seconds to wait for another probe; the client itself waits for 60 in all
-_ROOT = Path(__file__).resolve().parents[2]
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+_NURSERY = Nursery("firewall.agent.probe")
 
 
 class Prober:
@@ -95,6 +90,7 @@ class Prober:
                     for kind, addresses in found.items()
                     for address in sorted(addresses)
                 ],
+                "ways": True,
             }
             answer = _ask(request)
         except Refused as error:
@@ -108,7 +104,7 @@ def ask_kernel(config: Config, intent: Intent, asked: list[Packet]) -> list[str]
     """The verdicts of a scratch kernel that knows `intent` alone; raises `Refused` (see `_ask`)."""
     packed = [one.to_json() for one in asked]
     request = {"config": _config_json(config), "intent": intent.to_json(), "packets": packed}
-    return [one["verdict"] for one in _ask(request | {"sets": []})]
+    return [one["verdict"] for one in _ask(request | {"sets": [], "ways": False})]
 
 
 def _holds(members: Iterable[str], address: str) -> bool:
@@ -120,27 +116,11 @@ def _holds(members: Iterable[str], address: str) -> bool:
 
 
 def _ask(request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Start the child and hear it; raises `Refused` where it can't do its work."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "firewall.agent.probe"],
-        cwd=_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+    """Ask a child; raises `Refused` where it can't do its work."""
     try:
-        said, _ = child.communicate(json.dumps(request).encode(), timeout=SECONDS)
-        answer = json.loads(said)
-    except subprocess.TimeoutExpired:
-        raise Refused(f"scratch: no answer within {SECONDS} s") from None
+        answer = json.loads(_NURSERY.ask(json.dumps(request).encode(), SECONDS))
     except ValueError:
-        raise Refused(f"scratch: ended with {child.returncode} and no answer") from None
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # and the tools that it started
-        child.communicate()
+        raise Refused("scratch: ended with no answer") from None
     if "reason" in answer:
         raise Refused(answer["reason"])
     found: list[dict[str, Any]] = answer["answers"]
@@ -177,7 +157,21 @@ def _answer(raw: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
     scratch = Scratch(config, folder, _versions(asked))
     scratch.load(Intent.from_json(raw["intent"]))
     scratch.members(raw["sets"])
-    return [_witnessed(*scratch.trace(packet)) for packet in asked]
+    if raw["ways"] or not scratch.sees:
+        return [_witnessed(*scratch.trace(packet)) for packet in asked]
+    return [{"verdict": word} for word in _verdicts(scratch, asked)]
+
+
+def _verdicts(scratch: Scratch, asked: list[Packet]) -> list[str]:
+    """The sockets' word for each packet; the counters must tell as many that passed in all.
+
+    They are read once, not at every packet: that would be most of a staging's time.
+    """
+    before = scratch.accepted()
+    passed = [scratch.send(packet) for packet in asked]
+    if scratch.accepted() - before != sum(map(bool, passed)):
+        return ["conflict"] * len(passed)
+    return ["accept" if one else "drop" for one in passed]
 
 
 def _versions(asked: Iterable[Packet]) -> list[Version]:
@@ -193,18 +187,15 @@ def _witnessed(passed: bool | None, counted: bool | None, way: list[str]) -> dic
     return {"verdict": verdict, "path": way or ["no rule of ours saw it"]}
 
 
-def main() -> int:
-    """Read a request, answer it, end. A reason instead of answers: it can't be done here."""
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    raw = json.load(sys.stdin)
+def _reply(request: bytes) -> bytes:
+    """Answer a request. A reason instead of answers: it can't be done here."""
     with tempfile.TemporaryDirectory(prefix="ddiweb-probe-") as folder:
         try:
-            answer: dict[str, Any] = {"answers": _answer(raw, Path(folder))}
+            answer: dict[str, Any] = {"answers": _answer(json.loads(request), Path(folder))}
         except (DeployError, RestoreError, OSError) as error:
             answer = {"reason": redact(str(error))[:400]}
-    json.dump(answer, sys.stdout)
-    return 0
+    return json.dumps(answer).encode()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(_reply))

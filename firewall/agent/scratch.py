@@ -132,6 +132,16 @@ class Scratch:
         self._put(packet, shuffle)
         return self._heard(packet)
 
+    def accepted(self) -> int:
+        """How many packets our rules have accepted so far, both families together."""
+        return sum(
+            packets
+            for dump in map(self._netfilter.read, VERSIONS)
+            for name, rules in dump.own.items()
+            for rule, packets in zip(rules, dump.packets[name], strict=True)
+            if rule.endswith("-j ACCEPT")
+        )
+
     def trace(self, packet: Packet) -> tuple[bool | None, bool | None, list[str]]:
         """Send one packet; whether sockets got it, what the rules' counters say, and its way."""
         if packet.way == "out":

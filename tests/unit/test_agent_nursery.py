@@ -1,0 +1,50 @@
+"""The nursery: one start for many children, and none that outlives its request."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ddiweb.deploy.errors import Refused
+from firewall.agent.nursery import Nursery
+
+
+@pytest.fixture
+def nursery() -> Nursery:
+    return Nursery("tests.nursling")
+
+
+def test_a_long_request_and_its_answer_go_through_whole(nursery: Nursery) -> None:
+    request = bytes(range(256)) * 20_000
+    assert nursery.ask(request, 60) == request[::-1]
+
+
+def test_many_may_ask_at_once(nursery: Nursery) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        asked = [f"{number}".encode() for number in range(100, 140)]
+        assert list(pool.map(lambda one: nursery.ask(one, 60), asked)) == [
+            one[::-1] for one in asked
+        ]
+
+
+def test_one_that_died_is_started_again(nursery: Nursery) -> None:
+    first = int(nursery.ask(b"pid", 60))
+    os.kill(first, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            second = int(nursery.ask(b"pid", 60))
+            break
+        except (Refused, ValueError):
+            assert time.monotonic() < deadline
+    assert second != first
+
+
+def test_a_child_that_does_not_answer_is_refused_in_time_and_does_not_stop_the_next(
+    nursery: Nursery,
+) -> None:
+    with pytest.raises(Refused, match="scratch: no answer within"):
+        nursery.ask(b"sleep", 0.5)
+    assert nursery.ask(b"ab", 60) == b"ba"
