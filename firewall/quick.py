@@ -6,7 +6,7 @@ deployment runs behind, verifies everything, and finds this part done (docs/adr/
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -16,6 +16,7 @@ from firewall.channel import AgentChannel
 from firewall.ruleset.types import Token as TokenRule
 from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState
 from peers.models import Token
+from peers.realtime import quick as rows
 
 log = logging.getLogger(__name__)
 #: More than this at once are left to the deployment, which loads them no slower.
@@ -34,9 +35,12 @@ class Waiting:
         return bool(self.fresh or self.dead)
 
 
-def waiting(node: Node) -> Waiting:
-    """What the deployment need not be waited for; its cost grows with this alone."""
-    fresh = tuple(_fresh(node)[: MOST + 1])
+def waiting(node: Node, peers: Collection[int] = ()) -> Waiting:
+    """What the deployment need not be waited for; its cost grows with this alone.
+
+    ``peers``: whose rows are in force since a moment ago.
+    """
+    fresh = tuple(_fresh(node, peers)[: MOST + 1])
     dead = tuple(_dead(node)[: MOST + 1])
     return Waiting(
         fresh if len(fresh) <= MOST else (),
@@ -46,7 +50,7 @@ def waiting(node: Node) -> Waiting:
 
 def run(node: Node, channel: AgentChannel, fence: int) -> None:
     """Bring it about; raises as the agent's ``amend``. The lease's ``fence`` orders it."""
-    todo = waiting(node)
+    todo = waiting(node, rows.brought(node, fence))
     if not todo:
         return
     rules = [TokenRule(mark=token.mark, value=token.value) for token in todo.fresh]
@@ -61,8 +65,11 @@ def run(node: Node, channel: AgentChannel, fence: int) -> None:
 def unsettled(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Rows that are in force by the node's next intent and do not say so, and the other way."""
     live = Q(state__in=LIVE_TOKEN_STATES, peer__enabled=True)
-    rows = Token.objects.filter(node=node).order_by("pk").values_list("pk", flat=True)
-    return tuple(rows.filter(live, in_force=False)), tuple(rows.filter(in_force=True).exclude(live))
+    every = Token.objects.filter(node=node).order_by("pk").values_list("pk", flat=True)
+    return (
+        tuple(every.filter(live, in_force=False)),
+        tuple(every.filter(in_force=True).exclude(live)),
+    )
 
 
 def settle(brought: Sequence[int], dropped: Sequence[int]) -> None:
@@ -75,16 +82,17 @@ def settle(brought: Sequence[int], dropped: Sequence[int]) -> None:
             some.update(in_force=state)
 
 
-def _fresh(node: Node) -> "QuerySet[Token]":
-    """Tokens of phones that are in force by another token; one that is the account's name waits.
+def _fresh(node: Node, peers: Collection[int]) -> "QuerySet[Token]":
+    """Tokens of phones whose rows are in force, for rows come before rules (docs/adr/0003).
 
-    A peer without one may have no rows yet, and rows come before rules (docs/adr/0003).
+    They are if another token of the phone is, unless this one is the account's name; or if the
+    rows' own quick lane brought them just now (docs/adr/0160).
     """
     others = Token.objects.filter(peer=OuterRef("peer"), in_force=True)
-    issued = Token.objects.filter(
-        node=node, in_force=False, state=TokenState.ISSUED, peer__enabled=True
-    )
-    return issued.exclude(peer__carrier=Carrier.USERNAME).filter(Exists(others)).order_by("pk")
+    known = Q(Exists(others), state=TokenState.ISSUED) & ~Q(peer__carrier=Carrier.USERNAME)
+    mine = Q(peer__in=peers, state__in=LIVE_TOKEN_STATES)
+    waiting = Token.objects.filter(node=node, in_force=False, peer__enabled=True)
+    return waiting.filter(known | mine).order_by("pk")
 
 
 def _dead(node: Node) -> "QuerySet[Token]":

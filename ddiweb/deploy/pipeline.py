@@ -90,11 +90,12 @@ def run(
 def _hurry(node: Node, targets: Sequence[Target]) -> None:
     """The quick lane, before any quiet time. Its faults are only noted: the run is the truth."""
     try:
-        hasty = () if node.dry_run else [one for one in targets if one.hurries(node)]
-        if hasty:
-            with lease(node.pk) as held:
-                for target in hasty:
-                    target.hurry(node, held.fence)
+        if node.dry_run or not any(one.hurries(node) for one in targets):
+            return
+        with lease(node.pk) as held:
+            for target in targets:
+                # All, in order: what one brings about may be what the next waits for.
+                target.hurry(node, held.fence)
     except (DeployError, DatabaseError) as error:
         log.warning("node %s: the quick lane was not taken: %s", node.pk, error)
     except Exception:

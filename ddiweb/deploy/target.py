@@ -49,7 +49,10 @@ class Target(Protocol):
         """Whether something waits that needs no other target and may not wait for a whole run."""
 
     def hurry(self, node: Node, fence: int) -> None:
-        """Bring that about, in time that does not grow with the node; the run behind proves it."""
+        """Bring that about, in time that does not grow with the node; the run behind proves it.
+
+        Asked of every target, in order, if any one hurries; most have nothing to do.
+        """
 
     def render(self, node: Node) -> Any:
         """Snapshot the database in one transaction and render it, purely, to what should be."""

@@ -1,5 +1,7 @@
 """Peers as the renderer needs them, read from the ORM."""
 
+from collections.abc import Collection
+
 from django.db.models import Prefetch, QuerySet
 
 from ddiweb.deploy.models import Node
@@ -8,11 +10,11 @@ from peers.models import Peer, Token
 from peers.realtime.facts import AccountFacts, Connecting, PeerFacts
 
 
-def take(node: Node) -> tuple[PeerFacts, ...]:
-    """Return all peers of ``node``, in the caller's transaction."""
+def take(node: Node, pks: Collection[int] | None = None) -> tuple[PeerFacts, ...]:
+    """Return all peers of ``node``, or those of these keys, in the caller's transaction."""
     named = Prefetch("tokens", _live_by_name(node), to_attr="names")
-    rows = Peer.objects.filter(node=node).order_by("pk").prefetch_related(named)
-    return tuple(map(_peer, rows))
+    rows = Peer.objects.filter(node=node) if pks is None else Peer.objects.filter(pk__in=pks)
+    return tuple(map(_peer, rows.filter(node=node).order_by("pk").prefetch_related(named)))
 
 
 def _live_by_name(node: Node) -> "QuerySet[Token]":

@@ -4,7 +4,7 @@ Two kinds, both proved with Asterisk: SQLite (default) and PostgreSQL. The datab
 the panel's own; Asterisk only reads it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -29,6 +29,9 @@ class Store(Protocol):
 
     def places(self) -> tuple[Place, ...]:
         """Return where IAX2 phones registered, as Asterisk notes it beside their rows."""
+
+    def read_some(self, keys: Collection[tuple[str, str]]) -> Rows:
+        """Return the rows of these tables and ids, as far as they are there, of one instant."""
 
     def fence(self) -> int:
         """Return the highest fence that ever wrote; 0 on a new database."""

@@ -1,6 +1,6 @@
 """What both realtime databases share: the statements, and the order of a write."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from ddiweb.deploy.errors import Refused, Retryable
@@ -58,6 +58,16 @@ def read_places(cursor: Cursor) -> tuple[Place, ...]:
         for name, address, port, since in cursor.fetchall()
         if address and f"{port}{since}".isdecimal()
     )
+
+
+def read_some(cursor: Cursor, keys: Collection[tuple[str, str]], mark: str) -> Rows:
+    """Read rows by table and id inside the caller's transaction, each by its primary key."""
+    rows: list[Row] = []
+    for name, id in keys:
+        names = ", ".join(quote(column) for column in schema.BY_NAME[name].names)
+        cursor.execute(f"SELECT {names} FROM {name} WHERE id = {mark}", (id,))  # noqa: S608
+        rows += [Row(name, values[0], tuple(values[1:])) for values in cursor.fetchall()]
+    return Rows.of(rows)
 
 
 def read_fence(cursor: Cursor) -> int:

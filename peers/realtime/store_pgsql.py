@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -22,6 +22,7 @@ from peers.realtime.store_common import (
     read_owed,
     read_places,
     read_rows,
+    read_some,
     write_change,
 )
 
@@ -72,6 +73,11 @@ class PgsqlStore:
         """Return where IAX2 phones registered; see ``Store.places``."""
         with self._transaction(read=True) as cursor:
             return read_places(cursor)
+
+    def read_some(self, keys: Collection[tuple[str, str]]) -> Rows:
+        """Return the rows of these tables and ids."""
+        with self._transaction(read=True) as cursor:
+            return read_some(cursor, keys, "%s")
 
     def fence(self) -> int:
         """Return the highest fence that ever wrote."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from peers.realtime.store_common import (
     read_owed,
     read_places,
     read_rows,
+    read_some,
     write_change,
 )
 from peers.realtime.store_common import quote as quote_name
@@ -73,6 +74,11 @@ class SqliteStore:
         """Return where IAX2 phones registered; see ``Store.places``."""
         with self._transaction("DEFERRED") as cursor:
             return read_places(cursor)
+
+    def read_some(self, keys: Collection[tuple[str, str]]) -> Rows:
+        """Return the rows of these tables and ids."""
+        with self._transaction("DEFERRED") as cursor:
+            return read_some(cursor, keys, "?")
 
     def fence(self) -> int:
         """Return the highest fence that ever wrote."""

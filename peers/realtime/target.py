@@ -15,7 +15,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.redact import redacted
-from peers.realtime import iax, readback, schema, snapshot
+from peers.realtime import iax, quick, readback, schema, snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_settings import ami_client
@@ -66,11 +66,12 @@ class RealtimeTarget:
         return self._store
 
     def hurries(self, node: Node) -> bool:
-        """Nothing: what a token needs of rows is there, or it has to wait for them."""
-        return False
+        """Whether phones were edited whose rows need not wait for all others."""
+        return bool(quick.changed(node))
 
     def hurry(self, node: Node, fence: int) -> None:
-        """Nothing."""
+        """Write the rows of those phones."""
+        quick.bring(node, self.store, fence)
 
     def render(self, node: Node) -> Desired:
         """Return the rows of the newest generation."""
