@@ -69,7 +69,7 @@ class Nursery:
             process = subprocess.Popen(
                 [sys.executable, "-m", self._module],
                 cwd=_ROOT,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
