@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.result import Result, table, write
 
 #: A new benchmark is one file with ``run() -> list[Result]`` and one word here.
-NAMES = ("edits", "token_change", "packets", "rebuild")
+NAMES = ("edits", "token_change", "packets", "rebuild", "peers", "registers")
 
 
 def main() -> int:
