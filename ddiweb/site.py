@@ -19,6 +19,9 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
             "peers.Schedule",
             "peers.CallerRule",
             "peers.Trunk",
+            "peers.OutgoingPolicy",
+            "peers.TrunkToll",
+            "peers.Sound",
             "peers.Token",
         ),
     ),
@@ -33,7 +36,17 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
             "firewall.AllowedService",
         ),
     ),
-    ("Live", ("live.Contact", "live.Call", "live.SecurityEvent")),
+    (
+        "Live",
+        (
+            "live.Contact",
+            "live.Channel",
+            "live.Call",
+            "live.TrunkState",
+            "peers.TollAlarm",
+            "live.SecurityEvent",
+        ),
+    ),
     ("Accounts", ("auth.User", "auth.Group", "api.ApiToken")),
 )
 

@@ -18,7 +18,7 @@ PLACES = 20
 class OutgoingPolicyForm(forms.ModelForm):
     """A policy; countries are ticked by their names."""
 
-    country = forms.ChoiceField(choices=countries)
+    country = forms.ChoiceField(choices=lambda: [("", "---------"), *countries()])
     zones = forms.MultipleChoiceField(
         label="Countries", choices=choices, widget=BoxList, required=False
     )
@@ -36,6 +36,10 @@ class OutgoingPolicyForm(forms.ModelForm):
         for name in ("country", "zones"):
             column: Any = OutgoingPolicy._meta.get_field(name)
             self.fields[name].help_text = str(column.help_text)
+        zones: Any = self.fields["zones"]
+        # What is ticked stands first: the list is long.
+        chosen = set(self.instance.zones)
+        zones.choices = sorted(choices(), key=lambda one: one[0] not in chosen)
 
 
 class OutgoingTrunkForm(forms.ModelForm):
