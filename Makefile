@@ -4,7 +4,7 @@ VENV := .venv/bin/python
 TIERS := unit db contracts kernel asterisk browser chaos
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run call knock password doctor test lint format bench clean $(TIERS:%=test-%)
+.PHONY: help setup setup-dev run call calls knock password doctor test lint format bench clean $(TIERS:%=test-%)
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ run: setup ## start the panel, Redis, a worker and a sandbox PBX; Ctrl-C stops a
 call: ## beside `make run`: a phone registers, the vendor calls it, both hear the other
 	@$(PYTHON) lab/bootstrap.py --only pjsua2-python
 	@$(VENV) -m lab.call
+
+calls: setup-dev ## the whole suite of real calls, in a sandbox of its own: trunks x transports x steps
+	@$(VENV) -m tests.asterisk.suite
 
 knock: ## beside `make run`: a new connection from the management network, which confirms a change on trial
 	@$(VENV) -m lab.knock

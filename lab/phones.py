@@ -59,6 +59,7 @@ class CallState:
     answered: bool
     ended: bool
     hz: int
+    digits: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class PjsuaPhone:
         port: int = 0,
         transport: str = "udp",
         ca: Path | None = None,
+        session_seconds: int = 0,
     ) -> None:
         self._ns = ns
         self.folder = folder
@@ -99,6 +101,7 @@ class PjsuaPhone:
             "port": port,
             "transport": transport,
             "ca": str(ca or ""),
+            "session_seconds": session_seconds,
         }
         self._process: Process | None = None
         self._buffer = b""
@@ -169,6 +172,18 @@ class PjsuaPhone:
         """End the call; the state holds what was heard in all of it."""
         answer = self._do("hangup", wait, wait=wait)
         return _call(answer["call"]) if answer["call"] else None
+
+    def hold(self) -> bool:
+        """Put the call on hold; returns whether its audio stopped."""
+        return bool(self._do("hold", 5.0)["held"])
+
+    def resume(self) -> bool:
+        """Take the call back; returns whether its audio runs again."""
+        return not self._do("resume", 5.0)["held"]
+
+    def dial(self, digits: str, *, info: bool = False) -> None:
+        """Send digits within the call, by RFC 4733 or by INFO."""
+        self._do("dial", float(len(digits)), digits=digits, info=info)
 
     def heard(self, seconds: float = 1.0) -> Heard:
         """Listen ``seconds`` longer and return the tone."""
@@ -243,5 +258,10 @@ class PjsuaPhone:
 
 def _call(answer: dict[str, Any]) -> CallState:
     return CallState(
-        answer["status"], answer["reason"], answer["answered"], answer["ended"], answer["hz"]
+        answer["status"],
+        answer["reason"],
+        answer["answered"],
+        answer["ended"],
+        answer["hz"],
+        answer["digits"],
     )

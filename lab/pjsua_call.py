@@ -36,6 +36,7 @@ class Call(pj.Call):  # type: ignore[misc]  # the library has no types
         self.reason = ""
         self.answered = False
         self.ended = False
+        self.digits = ""
         self.media: pj.AudioMedia | None = None
         self.recorder: pj.AudioMediaRecorder | None = None
         self.file = Path()
@@ -57,11 +58,19 @@ class Call(pj.Call):  # type: ignore[misc]  # the library has no types
         info = self.getInfo()
         for media in info.media:
             ready = media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and not ready:
+                # On hold: what comes after it is a new stream.
+                self.stop_recording()
+                self.media = None
             if media.type == pj.PJMEDIA_TYPE_AUDIO and ready and self.media is None:
                 self.media = self.getAudioMedia(media.index)
                 if self.phone.tone is not None:
                     self.phone.tone.startTransmit(self.media)
                 self.start_recording()
+
+    def onDtmfDigit(self, prm: Any) -> None:  # noqa: N802
+        """Note a digit, however it came."""
+        self.digits += prm.digit
 
     def start_recording(self) -> None:
         """Begin a new WAV file."""

@@ -38,6 +38,7 @@ class Phone:
         self.current: Call | None = None
         self.tone: pj.ToneGenerator | None = None
         self.address, self.transport = "", "udp"
+        self.session_seconds = 0
         self.folder = Path()
         self.files = 0
         self.incoming: list[dict[str, Any]] = []
@@ -54,13 +55,15 @@ class Phone:
         tone_hz: int,
         transport: str,
         ca: str,
+        session_seconds: int = 0,
     ) -> dict[str, Any]:
         """Start the stack: null sound device, a tone of ``tone_hz`` for each call.
 
         ``address`` empty: any IPv4 one; ``port`` 0: any. ``transport``: udp, tcp or tls; ``ca`` is
-        a PEM file by which the server is verified.
+        a PEM file by which the server is verified. ``session_seconds``: session timers (RFC 4028).
         """
         self.address, self.transport = address, transport
+        self.session_seconds = session_seconds
         config = pj.EpConfig()
         config.uaConfig.userAgent = user_agent
         config.uaConfig.threadCnt = 0
@@ -120,6 +123,10 @@ class Phone:
         if self.transport == "tls":
             config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
             config.mediaConfig.srtpSecureSignaling = 1
+        if self.session_seconds:
+            config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
+            config.callConfig.timerMinSESec = self.session_seconds
+            config.callConfig.timerSessExpiresSec = self.session_seconds
         config.mediaConfig.transportConfig.boundAddress = self.address
         self.account = Account(self)
         self.account.create(config)
@@ -179,6 +186,39 @@ class Phone:
             call.listen()
         return self.do_status()
 
+    def do_hold(self) -> dict[str, Any]:
+        """Put the call on hold; what was heard before counts no longer."""
+        call = self.talking()
+        call.setHold(pj.CallOpParam(True))
+        self.poll_until(lambda: call.media is None, 5.0)
+        call.listen()
+        call.heard = Heard(0, 0.0, 0.0)
+        return {"held": call.media is None}
+
+    def do_resume(self) -> dict[str, Any]:
+        """Take the call back."""
+        call = self.talking()
+        wish = pj.CallOpParam(True)
+        wish.opt.flag = pj.PJSUA_CALL_UNHOLD
+        call.reinvite(wish)
+        self.poll_until(lambda: call.media is not None, 5.0)
+        return {"held": call.media is None}
+
+    def do_dial(self, digits: str, info: bool) -> dict[str, Any]:
+        """Send digits within the call: as RFC 4733 events, or by INFO."""
+        wish = pj.CallSendDtmfParam()
+        wish.digits = digits
+        wish.method = pj.PJSUA_DTMF_METHOD_SIP_INFO if info else pj.PJSUA_DTMF_METHOD_RFC2833
+        self.talking().sendDtmf(wish)
+        self.poll_until(lambda: False, 0.4 * len(digits) + 0.3)
+        return {}
+
+    def talking(self) -> Call:
+        """The call that is up."""
+        if self.current is None or self.current.ended:
+            raise ValueError("no call")
+        return self.current
+
     def do_heard(self, seconds: float) -> dict[str, Any]:
         """Listen for ``seconds`` more and answer with the tone."""
         self.poll_until(lambda: False, seconds)
@@ -198,6 +238,7 @@ class Phone:
                 "answered": call.answered,
                 "ended": call.ended,
                 "hz": call.heard.hz,
+                "digits": call.digits,
             },
             "incoming": self.incoming,
         }

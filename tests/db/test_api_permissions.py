@@ -180,6 +180,7 @@ def test_an_operator_may_do_what_the_routes_offer(urls: dict[str, str]) -> None:
         ("peers-rotate", "change_peer"),
         ("peers-compromised", "change_peer"),
         ("peers-provision", "change_peer"),
+        ("peers-password", "change_peer"),
         ("tokens-revoke", "change_token"),
         ("toll-limits-rates", "change_trunktoll"),
         ("nodes-deploy", "change_node"),
