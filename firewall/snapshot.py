@@ -23,7 +23,7 @@ def take(node: Node) -> Intent:
         admitted = live.filter(peer__enabled=True)
         return Intent(
             generation=node.generation,
-            sip_port=node.sip_port,
+            sip_port=node.open_sip_port,
             rtp_first=node.rtp_first,
             rtp_last=node.rtp_last,
             management=_networks(ManagementNetwork.objects.filter(node=node)),

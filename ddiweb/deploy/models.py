@@ -88,6 +88,8 @@ class Node(FirewallOptions):
         help_text="Show the rows and rules, and touch nothing.",
     )
 
+    #: Where Asterisk listens: another SIP port comes into force when it is restarted.
+    sip_port_served = models.PositiveIntegerField(null=True, editable=False)
     next_mark = models.PositiveIntegerField(default=1, editable=False)
     generation = models.PositiveBigIntegerField(default=0, editable=False)
     applied_generation = models.PositiveBigIntegerField(default=0, editable=False)
@@ -101,6 +103,7 @@ class Node(FirewallOptions):
 
     history = HistoricalRecords(
         excluded_fields=[
+            "sip_port_served",
             "next_mark",
             "generation",
             "applied_generation",
@@ -144,6 +147,21 @@ class Node(FirewallOptions):
     def queue(self) -> str:
         """The Celery queue that only the worker on this node consumes."""
         return f"node-{self.slug}"
+
+    @property
+    def open_sip_port(self) -> int:
+        """The port that rules let phones reach: where Asterisk listens, as far as is known."""
+        return self.sip_port_served or self.sip_port
+
+    @property
+    def restart_owed(self) -> str:
+        """What waits for a restart of Asterisk, in words; empty if nothing does."""
+        if self.open_sip_port == self.sip_port:
+            return ""
+        return (
+            f"SIP port {self.sip_port} waits for a restart of Asterisk, which listens on "
+            f"{self.open_sip_port}"
+        )
 
     @property
     def converged(self) -> bool:

@@ -166,6 +166,9 @@ class NodeStatus(serializers.ModelSerializer[Node]):
     """Whether a node has what is stored."""
 
     converged = serializers.BooleanField(read_only=True)
+    restart_owed = serializers.CharField(
+        read_only=True, help_text="What waits for a restart of Asterisk; empty: nothing."
+    )
     deployment = serializers.SerializerMethodField()
 
     class Meta:
@@ -177,6 +180,7 @@ class NodeStatus(serializers.ModelSerializer[Node]):
             "generation",
             "applied_generation",
             "converged",
+            "restart_owed",
             "applied_at",
             "checked_at",
             "deployment",

@@ -140,7 +140,10 @@ class Board:
         """Whether nothing needs anybody."""
         silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
         certificates = any(card.certificate_trouble for card in self.nodes)
-        waits = self.troubled or self.rotations or self.leaks or self.trunks_down or self.alarms
+        owed = any(card.node.restart_owed for card in self.nodes)
+        waits = (
+            owed or self.troubled or self.rotations or self.leaks or self.trunks_down or self.alarms
+        )
         return not (waits or silent or certificates)
 
 

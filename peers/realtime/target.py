@@ -15,7 +15,7 @@ from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.redact import redacted
-from peers.realtime import iax, quick, readback, schema, snapshot
+from peers.realtime import iax, listening, quick, readback, schema, snapshot
 from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_settings import ami_client
@@ -75,6 +75,9 @@ class RealtimeTarget:
 
     def render(self, node: Node) -> Desired:
         """Return the rows of the newest generation."""
+        if not node.dry_run:
+            # Rules are rendered after rows: they open the port where Asterisk listens.
+            listening.look(node)
         facts, cuts = snapshot.take(node)
         return Desired(render(facts), cuts)
 
@@ -102,14 +105,18 @@ class RealtimeTarget:
 
     def diff(self, node: Node, desired: Desired, actual: Actual) -> Plan:
         """Compare rows; debts and contacts to cut count as differences too."""
+        listens: tuple[str, ...] = ()
+        if not node.dry_run and node.sip_port_served != listening.stored(node):
+            listens = (f"~ Asterisk listens on SIP port {node.sip_port_served} now",)
         change = diff(desired.rows, actual.rows)
         todo = [*actual.owed, *change.actions]
         told = tuple(redacted(f"! {action}") for action in dict.fromkeys(todo))
         cuts = tuple(f"! forget the contact of {name}" for name in _names(desired.cuts))
-        return Plan((*change.lines(), *told, *cuts), change)
+        return Plan((*change.lines(), *told, *cuts, *listens), change)
 
     def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
         """Write the rows, then tell Asterisk what it is owed."""
+        Node.objects.filter(pk=node.pk).update(sip_port_served=node.sip_port_served)
         change: Change = plan.payload
         self._touched = readback.touched(change)
         if not change.empty:

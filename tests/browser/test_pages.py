@@ -26,6 +26,11 @@ Contact.objects.create(node=node, endpoint=peers[0].key, uri="sip:x", seen_at=no
     address="[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:51234", user_agent="U" * 200)
 Call.objects.create(node=node, unique_id="1", started_at=now, caller="+447700900123",
     number="442079460123", disposition="ANSWERED", billed_seconds=65)
+Channel.objects.create(node=node, unique_id="1.1", call_id="1.1", endpoint=peers[0].key,
+    caller="+447700900123", number="442079460123", state="Up", talking=True, started_at=now)
+TrunkState.objects.create(node=node, endpoint=trunk.key, registration="rejected",
+    changed_at=now, seen_at=now)
+Node.objects.filter(pk=node.pk).update(sip_port_served=5071)
 SecurityEvent.objects.create(node=node, at=now, kind="InvalidPassword", account="a" * 80)
 from firewall import questions, traffic
 from firewall.models import Question
@@ -55,7 +60,8 @@ PAGES = [
     "/firewall/addressexception/", "/firewall/addressexception/add/",
     "/firewall/ban/", "/firewall/ban/add/", "/firewall/ban/1/change/",
     "/firewall/managementnetwork/", "/firewall/managementnetwork/1/change/", "/live/contact/",
-    "/live/contact/1/change/", "/live/call/", "/live/securityevent/", "/auth/user/",
+    "/live/contact/1/change/", "/live/call/", "/live/securityevent/",
+    "/live/channel/", "/live/trunkstate/", "/auth/user/",
     "/auth/user/add/", "/auth/user/1/change/", "/auth/group/add/", "/password_change/",
 ]  # fmt: skip
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}

@@ -39,5 +39,7 @@ class Command(BaseCommand):
             for line in plan.lines:
                 style = {"+": self.style.SUCCESS, "-": self.style.ERROR}.get(line[:1], str)
                 self.stdout.write(f"  {style(line)}")
+        if node.restart_owed:
+            self.stdout.write(self.style.WARNING(f"waits: {node.restart_owed}"))
         if any(not plan.empty for plan in plans.values()):
             raise SystemExit(CHANGES)
