@@ -23,7 +23,7 @@ from lab.process import Process, start_time, wait_until
 from lab.world import World
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 120
+START_SECONDS = 300  # a busy machine takes minutes to migrate
 FINISHED = {"done", "refused", "rolled_back", "failed", "superseded"}
 
 
