@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from csp.constants import NONCE, NONE, SELF
 from kombu.entity import Queue
+from marshmallow.validate import OneOf
 
 from ddiweb.env import BASE_DIR, VAR_DIR, env, secret
 
@@ -23,6 +24,9 @@ REALTIME_URL = env.str("DDIWEB_REALTIME_URL", f"sqlite:///{VAR_DIR}/realtime.sql
 TLS_DIR = env.str("DDIWEB_TLS_DIR", f"{VAR_DIR}/tls")
 #: Where Asterisk finds announcements and greetings; the worker writes them.
 SOUNDS_DIR = env.str("DDIWEB_SOUNDS_DIR", f"{VAR_DIR}/sounds")
+#: Where Asterisk keeps voicemail (its spool folder); the worker reads it.
+VOICEMAIL_DIR = env.str("DDIWEB_VOICEMAIL_DIR", "/var/spool/asterisk/voicemail")
+VOICEMAIL_EVERY = env.float("DDIWEB_VOICEMAIL_EVERY", 10.0)
 #: A public authority's certificate and its key, in place of one of the panel's own.
 TLS_CERTIFICATE = env.str("DDIWEB_TLS_CERTIFICATE", "")
 TLS_KEY = env.str("DDIWEB_TLS_KEY", "")
@@ -169,6 +173,18 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Mail with voicemail; without a server it waits, and the panel says why.
+EMAIL_HOST = env.str("DDIWEB_SMTP_HOST", "")
+EMAIL_PORT = env.int("DDIWEB_SMTP_PORT", 25)
+EMAIL_HOST_USER = env.str("DDIWEB_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = secret("DDIWEB_SMTP_PASSWORD") if EMAIL_HOST_USER else ""
+_SMTP_SECURITY = env.str(
+    "DDIWEB_SMTP_SECURITY", "none", validate=OneOf(["none", "starttls", "tls"])
+)
+EMAIL_USE_TLS, EMAIL_USE_SSL = _SMTP_SECURITY == "starttls", _SMTP_SECURITY == "tls"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("DDIWEB_MAIL_FROM", "ddiweb@localhost")
+
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = USE_TZ = True
@@ -300,6 +316,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": TRAFFIC_EVERY,
     },
     "expire-options": {"task": "firewall.tasks.expire_options", "schedule": 5.0},
+    "voicemail": {
+        "task": "peers.tasks.collect_voicemail_everywhere",
+        "schedule": VOICEMAIL_EVERY,
+    },
+    "voicemail-mail": {"task": "peers.tasks.mail_voicemail", "schedule": 30.0},
     "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():

@@ -139,6 +139,7 @@ def ensure(where: Places) -> dict[str, str]:
         "DDIWEB_TLS_DIR": str(where.pbx / "tls"),
         "DDIWEB_CALL_RECORDS": str(where.pbx / "log" / "cdr-custom" / "ddiweb.csv"),
         "DDIWEB_SOUNDS_DIR": str(where.pbx / "sounds"),
+        "DDIWEB_VOICEMAIL_DIR": str(where.pbx / "spool" / "voicemail"),
         "DDIWEB_AMI_HOST": "127.0.0.1",
         "DDIWEB_AMI_PORT": "5038",
         "DDIWEB_AMI_USERNAME": "ddiweb",

@@ -88,6 +88,11 @@ class PbxPlan:
         return self.folder / "sounds"
 
     @property
+    def voicemail(self) -> Path:
+        """Where Asterisk keeps voicemail."""
+        return self.folder / "spool" / "voicemail"
+
+    @property
     def folders(self) -> Folders:
         """Asterisk's folders under ``folder``, and its parts from the private tree."""
         parts = asterisk_paths()

@@ -70,6 +70,7 @@ class PhoneState:
     code: int
     call: CallState | None
     incoming: tuple[IncomingCall, ...]
+    lamps: tuple[str, ...] = ()
 
 
 class PjsuaPhone:
@@ -190,12 +191,18 @@ class PjsuaPhone:
         answer = self._do("heard", seconds, seconds=seconds)
         return Heard(answer["hz"], answer["share"], answer["seconds"])
 
+    def press(self, digits: str, wait: float = 0.5) -> None:
+        """Press keys in the call, and go on for ``wait`` seconds."""
+        self._do("press", wait, digits=digits, wait=wait)
+
     def state(self) -> PhoneState:
         """Return what the phone knows now."""
         answer = self._do("status")
         incoming = tuple(IncomingCall(one["from"], one["message"]) for one in answer["incoming"])
         call = _call(answer["call"]) if answer["call"] else None
-        return PhoneState(answer["registered"], answer["code"], call, incoming)
+        return PhoneState(
+            answer["registered"], answer["code"], call, incoming, tuple(answer["lamps"])
+        )
 
     def wait_for_call(self, calls: int = 1, seconds: float = 10.0) -> IncomingCall:
         """Return the latest call once ``calls`` have come in; raises LabError after ``seconds``."""

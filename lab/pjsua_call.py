@@ -20,6 +20,7 @@ class Owner(Protocol):
     tone: Any
     current: Any
     incoming: list[dict[str, Any]]
+    lamps: list[str]
     answer_code: int
 
     def new_file(self) -> Path:
@@ -116,6 +117,10 @@ class Account(pj.Account):  # type: ignore[misc]
         self.code = prm.code
         self.updates += 1
         self.registered = bool(self.getInfo().regIsActive)
+
+    def onMwiInfo(self, prm: Any) -> None:  # noqa: N802
+        """Note what the message lamp was told (RFC 3842), asked for or not."""
+        self.phone.lamps.append(str(prm.rdata.wholeMsg))
 
     def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
         """Ring or answer, as told."""

@@ -42,6 +42,7 @@ class Phone:
         self.folder = Path()
         self.files = 0
         self.incoming: list[dict[str, Any]] = []
+        self.lamps: list[str] = []
         self.answer_code = 200
         self.running = True
 
@@ -241,7 +242,16 @@ class Phone:
                 "digits": call.digits,
             },
             "incoming": self.incoming,
+            "lamps": self.lamps,
         }
+
+    def do_press(self, digits: str, wait: float) -> dict[str, Any]:
+        """Press keys (RFC 4733) and go on for ``wait`` seconds."""
+        if self.current is None:
+            raise ValueError("no call")
+        self.current.dialDtmf(digits)
+        self.poll_until(lambda: False, wait)
+        return {}
 
     def do_quit(self) -> dict[str, Any]:
         """End the process after this answer."""

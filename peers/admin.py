@@ -245,4 +245,5 @@ from peers import (  # noqa: E402, F401 - for their own
     admin_schedules,
     admin_sounds,
     admin_trunks,
+    admin_voicemail,
 )

@@ -223,6 +223,7 @@ class StepInline(PlainFields, admin.StackedInline):
                     ("place", "kind", "timeout", "cause", "schedule"),
                     "in_turn",
                     "phones",
+                    "mailbox",
                     "sound",
                 )
             },
@@ -273,7 +274,9 @@ class NumberAdmin(DeployingAdmin):
         return (
             super()
             .get_queryset(request)
-            .prefetch_related("steps__places__peer", "steps__schedule", "steps__sound")
+            .prefetch_related(
+                "steps__places__peer", "steps__schedule", "steps__sound", "steps__mailbox"
+            )
         )
 
     @admin.display(description="node", ordering="trunk__node")
@@ -290,6 +293,8 @@ class NumberAdmin(DeployingAdmin):
                 text = ringing(step)
             elif step.kind == StepKind.ANNOUNCE:
                 text = f"“{step.sound}”"
+            elif step.kind == StepKind.VOICEMAIL:
+                text = f"voicemail “{step.mailbox}”"
             else:
                 text = step.get_cause_display()
             parts.append(f"{text} ({step.schedule})" if step.schedule else text)

@@ -31,12 +31,13 @@ from peers.token_models import Token
 from peers.trunk_models import Trunk, TrunkServer
 from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
+from peers.voicemail_models import Mailbox, VoiceMessage
 
 __all__ = [
-    "Authority", "CallerRule", "NodeCertificate", "Number", "OutgoingPolicy", "OutgoingPrefix",
-    "OutgoingTrunk", "Peer", "ProvisioningLink", "Rate", "Schedule", "ScheduleTime", "Sound",
-    "Step", "StepPeer", "Token", "TokenLeak", "TollAlarm", "Trunk", "TrunkAddress", "TrunkHost",
-    "TrunkNetwork", "TrunkServer", "TrunkToll",
+    "Authority", "CallerRule", "Mailbox", "NodeCertificate", "Number", "OutgoingPolicy",
+    "OutgoingPrefix", "OutgoingTrunk", "Peer", "ProvisioningLink", "Rate", "Schedule",
+    "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "TollAlarm", "Trunk",
+    "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer", "TrunkToll", "VoiceMessage",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from ddiweb.form_fields import limit
 from peers import rules
 from peers.choices import StepKind
 from peers.forms import PhoneNumberField
-from peers.models import Number, Peer, Schedule, Sound, Step, Trunk
+from peers.models import Mailbox, Number, Peer, Schedule, Sound, Step, Trunk
 from peers.phone_list import PhonesField, offer_phones, store_phones
 
 
@@ -51,7 +51,7 @@ class StepForm(forms.ModelForm):
 
     class Meta:
         model = Step
-        fields = ("kind", "timeout", "cause", "schedule", "in_turn", "sound")
+        fields = ("kind", "timeout", "cause", "schedule", "in_turn", "sound", "mailbox")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,6 +96,7 @@ class StepFormSet(forms.BaseInlineFormSet):
                 [peer for peer, _ in form.cleaned_data.get("phones", [])],
                 form.cleaned_data.get("schedule"),
                 form.cleaned_data.get("sound"),
+                form.cleaned_data.get("mailbox"),
             )
             for form in forms_in_order
         ]
@@ -134,6 +135,6 @@ def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
     if number is not None:
         node = number.trunk.node_id
         peers = peers.filter(node_id=node)
-        for name, model in (("schedule", Schedule), ("sound", Sound)):
+        for name, model in (("schedule", Schedule), ("sound", Sound), ("mailbox", Mailbox)):
             limit(form.base_fields[name], model.objects.filter(node_id=node))
     offer_phones(form.base_fields["phones"], peers)

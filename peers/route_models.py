@@ -14,6 +14,7 @@ from peers.realtime.blocks import BLOCK_MAX, size
 from peers.schedule_models import Schedule
 from peers.sound_models import Sound
 from peers.trunk_models import Trunk
+from peers.voicemail_models import Mailbox
 
 
 class Number(models.Model):
@@ -172,6 +173,14 @@ class Step(models.Model):
         related_name="steps",
         verbose_name="announcement",
         help_text="What the caller hears; then the next step follows.",
+    )
+    mailbox = models.ForeignKey(
+        Mailbox,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="steps",
+        help_text="Where the caller leaves a message.",
     )
     schedule = models.ForeignKey(
         Schedule,

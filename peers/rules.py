@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from ddiweb.deploy.models import Node
 from firewall.ruleset.types import MAX_NETWORKS
 from peers.choices import StepKind, TrunkTransport
-from peers.models import Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
+from peers.models import Mailbox, Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
 from peers.realtime.routes import TARGETS_MAX
 from peers.realtime.trunks import SERVERS_MAX
 
@@ -117,6 +117,13 @@ class StepDraft:
     peers: Sequence[Peer] = ()
     schedule: Schedule | None = None
     sound: Sound | None = None
+    mailbox: Mailbox | None = None
+
+
+def draft(step: Step) -> StepDraft:
+    """A stored step, to be checked beside others."""
+    peers = list(step.peers.all())
+    return StepDraft(step.kind, peers, step.schedule, step.sound, step.mailbox)
 
 
 def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -> None:
@@ -153,7 +160,12 @@ def step_is_of_its_node(node_id: int, position: int, step: StepDraft) -> None:
         raise ValidationError(
             f"Step {position} plays nothing: choose an announcement.", code="no_sound"
         )
-    for thing, what in ((step.schedule, "hours"), (step.sound, "announcement")):
+    if step.kind == StepKind.VOICEMAIL and step.mailbox is None:
+        raise ValidationError(
+            f"Step {position} has no mailbox: choose where the message is left.", code="no_mailbox"
+        )
+    things = ((step.schedule, "hours"), (step.sound, "announcement"), (step.mailbox, "mailbox"))
+    for thing, what in things:
         if thing is not None and thing.node_id != node_id:
             code = "schedule_of_another_node" if what == "hours" else f"{what}_of_another_node"
             raise ValidationError(
@@ -180,6 +192,16 @@ def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> N
             raise ValidationError(
                 f"Step {position}: the peer “{peer}” is on the node “{peer.node}”, and the number "
                 "comes in on another one; choose peers of the number's own node.",
+                code="other_node",
+            )
+
+
+def mailbox_is_of_its_node(node_id: int, greeting: Sound | None, peers: Iterable[Peer]) -> None:
+    """Refuse a greeting or a phone of another node. Raises ValidationError."""
+    for thing in (*([greeting] if greeting else []), *peers):
+        if thing.node_id != node_id:
+            raise ValidationError(
+                f"“{thing}” is on another node; choose what is on the mailbox's own.",
                 code="other_node",
             )
 

@@ -7,15 +7,8 @@ from django.db import models
 
 from ddiweb import validators
 from ddiweb.deploy.models import Node
+from peers.audio import WithoutAudio
 from peers.sounds.convert import convert
-
-
-class WithoutAudio(models.Manager["Sound"]):
-    """Lists leave the audio in the database: it is megabytes a row."""
-
-    def get_queryset(self) -> models.QuerySet["Sound"]:
-        """Everything but the audio, which is read when it is asked for."""
-        return super().get_queryset().defer("audio")
 
 
 class Sound(models.Model):

@@ -10,7 +10,7 @@ from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
-from peers.api import callers, certificates, outgoing, schedules, sounds
+from peers.api import callers, certificates, outgoing, schedules, sounds, voicemail
 from peers.api import views as peers
 
 app_name = "api"
@@ -27,6 +27,8 @@ router.register("outgoing-policies", outgoing.OutgoingPolicyViewSet, "outgoing-p
 router.register("toll-limits", outgoing.TollLimitViewSet, "toll-limits")
 router.register("rates", outgoing.RateViewSet, "rates")
 router.register("toll-alarms", outgoing.TollAlarmViewSet, "toll-alarms")
+router.register("mailboxes", voicemail.MailboxViewSet, "mailboxes")
+router.register("voicemail", voicemail.VoiceMessageViewSet, "voicemail")
 router.register("peers", peers.PeerViewSet, "peers")
 router.register("tokens", peers.TokenViewSet, "tokens")
 router.register("certificates", certificates.CertificateViewSet, "certificates")

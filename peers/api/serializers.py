@@ -10,7 +10,7 @@ from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
 from peers import passwords, rules
 from peers.choices import Cause, Codec, StepKind, Transport
-from peers.models import Number, Peer, Schedule, Sound, Step
+from peers.models import Mailbox, Number, Peer, Schedule, Sound, Step
 from peers.phone_list import store_phones
 from peers.realtime.routes import TARGETS_MAX
 from peers.tls import choice
@@ -82,6 +82,13 @@ class StepSerializer(Item):
         allow_null=True,
         queryset=Schedule.objects.select_related("node"),
         help_text="Outside these hours the step is passed over. null: at all hours.",
+    )
+    mailbox = serializers.PrimaryKeyRelatedField(
+        required=False,
+        default=None,
+        allow_null=True,
+        queryset=Mailbox.objects.select_related("node"),
+        help_text="Where voicemail is left.",
     )
     sound = serializers.PrimaryKeyRelatedField(
         required=False,
@@ -157,18 +164,12 @@ class NumberSerializer(ResourceSerializer):
         rule(lambda: rules.route_is_whole(node, enabled=candidate.enabled, steps=steps), "steps")
 
     def _route(self, attrs: Attrs) -> list[rules.StepDraft]:
+        names = ("kind", "peers", "schedule", "sound", "mailbox")
         if "steps" in attrs:
-            return [
-                rules.StepDraft(one["kind"], list(one["peers"]), one["schedule"], one["sound"])
-                for one in attrs["steps"]
-            ]
+            return [rules.StepDraft(*(one[name] for name in names)) for one in attrs["steps"]]
         if self.instance is None:
             return []
-        stored = self.instance.steps.select_related("schedule").prefetch_related("peers", "sound")
-        return [
-            rules.StepDraft(one.kind, list(one.peers.all()), one.schedule, one.sound)
-            for one in stored
-        ]
+        return [rules.draft(step) for step in self.instance.steps.all()]
 
     def store_nested(self, instance: Number, named: Attrs) -> None:
         """Replace the number's route."""

@@ -5,7 +5,7 @@ Of SIP: endpoint, auth and aor, all by the name that the app signs in with. Of I
 
 from collections.abc import Iterator
 
-from peers.realtime import schema
+from peers.realtime import mailboxes, schema
 from peers.realtime.facts import AccountFacts, PeerFacts
 from peers.realtime.rows import Row, row
 
@@ -47,6 +47,7 @@ def _sip(account: AccountFacts, peer: PeerFacts, realm: str) -> Iterator[Row]:
         force_rport=behind,
         # The transport stays blank: with one named, a phone on another one could not be called.
         media_encryption="sdes" if peer.encrypted else "no",
+        mailboxes=mailboxes.lamps(peer.mailboxes),
         rtp_timeout="60",
         rtp_timeout_hold="300",
     )

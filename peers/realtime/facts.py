@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from peers.realtime import text
 from peers.realtime.callers import CallerFacts
 from peers.realtime.hours import ScheduleFacts
+from peers.realtime.mailboxes import MailboxFacts
 from peers.realtime.outgoing import OutgoingFacts
 from peers.realtime.peer_facts import AccountFacts, Connecting, PeerFacts
 from peers.realtime.routes import NumberFacts, StepFacts
@@ -65,10 +66,12 @@ class Snapshot:
     numbers: tuple[NumberFacts, ...] = ()
     schedules: tuple[ScheduleFacts, ...] = ()
     callers: tuple[CallerFacts, ...] = ()
+    mailboxes: tuple[MailboxFacts, ...] = ()
     outgoing: OutgoingFacts = field(default_factory=OutgoingFacts)
 
     def __post_init__(self) -> None:
         unique("callers", (f"{one.number}-{one.prefix}" for one in self.callers))
+        unique("mailboxes", (box.key for box in self.mailboxes))
         unique("schedules", (schedule.key for schedule in self.schedules))
         unique("trunks", (trunk.key for trunk in self.trunks))
         unique("peers", (peer.key for peer in self.peers))

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from peers.realtime import mailboxes
 from peers.realtime.text import KEY, between, display_text, matches, refuse
 from peers.realtime.trunks import codecs as check_codecs
 
@@ -85,6 +86,7 @@ class PeerFacts:
     in place of the other: the phone is asked for SHA-256.
     ``token_accounts``: None, or all the names by which it signs in, in place of ``username``: one
     a live token, where the username carries it.
+    ``mailboxes``: keys of those whose messages light its lamp, the first one is its own.
     ``encrypted``: audio must be SRTP with the keys in the signalling (RFC 4568), which TLS hides.
     """
 
@@ -98,6 +100,7 @@ class PeerFacts:
     encrypted: bool = False
     digest_ha1_sha256: str = field(default="", repr=False)
     connecting: Connecting = Connecting()
+    mailboxes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         matches("peer.key", KEY, self.key, "use [a-z0-9_]")
@@ -106,6 +109,8 @@ class PeerFacts:
             AccountFacts(self.username, self.digest_ha1_md5, self.digest_ha1_sha256)
         check_codecs("peer.codecs", self.codecs)
         display_text("peer.display_name", self.display_name)
+        for box in self.mailboxes:
+            matches("peer.mailboxes", mailboxes.KEY, box, "name a mailbox by its key")
 
     @property
     def accounts(self) -> tuple[AccountFacts, ...]:

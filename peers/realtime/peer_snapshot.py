@@ -14,7 +14,9 @@ def take(node: Node, pks: Collection[int] | None = None) -> tuple[PeerFacts, ...
     """Return all peers of ``node``, or those of these keys, in the caller's transaction."""
     named = Prefetch("tokens", _live_by_name(node), to_attr="names")
     rows = Peer.objects.filter(node=node) if pks is None else Peer.objects.filter(pk__in=pks)
-    return tuple(map(_peer, rows.filter(node=node).order_by("pk").prefetch_related(named)))
+    return tuple(
+        map(_peer, rows.filter(node=node).order_by("pk").prefetch_related(named, "mailboxes"))
+    )
 
 
 def _live_by_name(node: Node) -> "QuerySet[Token]":
@@ -52,6 +54,7 @@ def _peer(peer: Peer) -> PeerFacts:
         display_name=peer.name,
         enabled=peer.enabled,
         encrypted=peer.transport == Transport.TLS,
+        mailboxes=tuple(sorted(box.key for box in peer.mailboxes.all())),
         connecting=Connecting(
             behind_nat=peer.nat == Nat.BEHIND,
             qualify=peer.qualify,

@@ -6,7 +6,16 @@ Asterisk would be dangerous the reason stands beside it.
 
 from collections.abc import Iterator
 
-from peers.realtime import accounts, blocks, callers, hours, outgoing, route_rows, trunk_rows
+from peers.realtime import (
+    accounts,
+    blocks,
+    callers,
+    hours,
+    mailboxes,
+    outgoing,
+    route_rows,
+    trunk_rows,
+)
 from peers.realtime.facts import Snapshot
 from peers.realtime.rows import Row, Rows
 from peers.realtime.text import refuse
@@ -29,6 +38,7 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
         yield from hours.rows(schedule)
     known = {peer.key: peer for peer in snapshot.peers}
     schedules = {schedule.key for schedule in snapshot.schedules}
+    boxes = {box.key for box in snapshot.mailboxes}
     trunks = {trunk.key for trunk in snapshot.trunks}
     for number in snapshot.numbers:
         if number.trunk_key not in trunks:
@@ -37,7 +47,11 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
             if step.schedule and step.schedule not in schedules:
                 where = f"number {number.key} step {step.position}"
                 raise refuse(where, "names an unknown schedule", "choose another")
+            if step.mailbox and step.mailbox not in boxes:
+                where = f"number {number.key} step {step.position}"
+                raise refuse(where, "names an unknown mailbox", "choose another")
         yield from route_rows.rows(number, known, callers.longest(number.id, snapshot.callers))
     yield from blocks.rows((n.trunk_key, n.id, n.key, n.last) for n in snapshot.numbers if n.last)
     yield from callers.rows(snapshot.callers)
+    yield from mailboxes.rows(snapshot.mailboxes)
     yield from outgoing.rows(snapshot.outgoing, trunks)

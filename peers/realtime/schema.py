@@ -65,6 +65,7 @@ ENDPOINTS = Table(
         Column("send_pai", "no"),
         Column("max_video_streams", "0"),
         Column("language", "en"),
+        Column("mailboxes"),
     ),
 )
 AUTHS = Table(
@@ -205,6 +206,16 @@ NUMBERS = Table(
         Column("final", "auto"),
     ),
 )
+MAILBOXES = Table(
+    "ddi_mailboxes",
+    (
+        Column("mailbox"),
+        Column("context", "ddi"),
+        Column("password"),
+        Column("fullname"),
+        Column("maxsecs", "180"),
+    ),
+)
 RANGES = Table("ddi_ranges", (Column("number"), Column("wild", "0")))
 CALLERS = Table("ddi_callers", (Column("verdict", "block"),))
 STEPS = Table(
@@ -254,7 +265,7 @@ RATES = Table("ddi_rates", (Column("rate", "0"), Column("setup", "0"), Column("i
 
 TABLES = (
     ENDPOINTS, AUTHS, AORS, IAX, TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS, TRUNKS,
-    NUMBERS, STEPS, SCHEDULES, TIMES, CALLERS, RANGES, OUTGOING, POLICIES, DESTINATIONS,
+    NUMBERS, STEPS, SCHEDULES, TIMES, CALLERS, RANGES, MAILBOXES, OUTGOING, POLICIES, DESTINATIONS,
     EMERGENCY, TOLLS, RATES,
 )  # fmt: skip
 #: Tables that Asterisk loads whole, each as a file of its own name with ``.conf``.

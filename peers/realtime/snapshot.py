@@ -9,7 +9,7 @@ from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
 from peers import outgoing
 from peers.choices import Carrier, StepKind, TokenState, Transport
-from peers.models import CallerRule, Number, Schedule, Step, Token, Trunk
+from peers.models import CallerRule, Mailbox, Number, Schedule, Step, Token, Trunk
 from peers.realtime import peer_snapshot
 from peers.realtime.callers import CallerFacts
 from peers.realtime.facts import (
@@ -21,6 +21,7 @@ from peers.realtime.facts import (
     TrunkFacts,
 )
 from peers.realtime.hours import ScheduleFacts
+from peers.realtime.mailboxes import MailboxFacts
 from peers.tls import names
 from peers.vendor_addresses import networks_of
 
@@ -73,6 +74,10 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
             numbers=tuple(map(_number, _numbers(node))),
             callers=_callers(node),
             outgoing=outgoing.facts(node),
+            mailboxes=tuple(
+                MailboxFacts(box.key, box.name, box.longest)
+                for box in Mailbox.objects.filter(node=node).order_by("pk")
+            ),
             schedules=tuple(
                 _schedule(one)
                 for one in Schedule.objects.filter(node=node).prefetch_related("times")
@@ -83,7 +88,11 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
 
 def _numbers(node: Node) -> "list[Number]":
     rows = Number.objects.filter(trunk__node=node, trunk__enabled=True, enabled=True)
-    ordered = Step.objects.order_by("position").select_related("schedule").prefetch_related("sound")
+    ordered = (
+        Step.objects.order_by("position")
+        .select_related("schedule")
+        .prefetch_related("sound", "mailbox__greeting")
+    )
     steps = Prefetch("steps", ordered.prefetch_related("places__peer"))
     return list(rows.select_related("trunk").prefetch_related(steps).order_by("pk"))
 
@@ -164,11 +173,20 @@ def _step(step: Step) -> StepFacts:
         targets=tuple(place.peer.key for place in places),
         seconds=tuple(place.seconds or step.timeout for place in places),
         in_turn=step.in_turn,
-        sound=step.sound.key if step.sound and step.kind == StepKind.ANNOUNCE else "",
+        sound=_sound(step),
+        mailbox=step.mailbox.key if step.mailbox and step.kind == StepKind.VOICEMAIL else "",
         timeout=step.timeout,
         cause=step.cause,  # type: ignore[arg-type]
         schedule=step.schedule.key if step.schedule else "",
     )
+
+
+def _sound(step: Step) -> str:
+    """What it plays: an announcement, or its mailbox's greeting."""
+    sound = step.sound if step.kind == StepKind.ANNOUNCE else None
+    if step.kind == StepKind.VOICEMAIL and step.mailbox:
+        sound = step.mailbox.greeting
+    return sound.key if sound else ""
 
 
 def _schedule(schedule: Schedule) -> ScheduleFacts:

@@ -86,7 +86,7 @@ def test_the_dialplan_runs_no_program_and_reads_no_file() -> None:
 def test_the_manager_answers_on_loopback_with_the_least_rights() -> None:
     text = render_static(_config())["manager.conf"]
     assert "bindaddr = 127.0.0.1" in text
-    assert "write = system\n" in text
+    assert "write = system,user\n" in text
     assert "read = system,security,call\n" in text
 
 
