@@ -38,6 +38,7 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
         yield from hours.rows(schedule)
     known = {peer.key: peer for peer in snapshot.peers}
     schedules = {schedule.key for schedule in snapshot.schedules}
+    policies = {policy.key for policy in snapshot.outgoing.policies}
     boxes = {box.key for box in snapshot.mailboxes}
     trunks = {trunk.key for trunk in snapshot.trunks}
     for number in snapshot.numbers:
@@ -50,6 +51,9 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
             if step.mailbox and step.mailbox not in boxes:
                 where = f"number {number.key} step {step.position}"
                 raise refuse(where, "names an unknown mailbox", "choose another")
+            if step.policy and step.policy not in policies:
+                where = f"number {number.key} step {step.position}"
+                raise refuse(where, "names an unknown policy", "choose another")
         yield from route_rows.rows(number, known, callers.longest(number.id, snapshot.callers))
     yield from blocks.rows((n.trunk_key, n.id, n.key, n.last) for n in snapshot.numbers if n.last)
     yield from callers.rows(snapshot.callers)

@@ -43,6 +43,7 @@ def rows(number: NumberFacts, peers: dict[str, PeerFacts], longest: int) -> Iter
             schedule=step.schedule,
             cause=step.cause,
             sound=step.sound,
+            policy=step.policy,
         )
 
 

@@ -31,7 +31,8 @@ class StepFacts:
     """One stage of a number's route. ``targets`` are peer keys; ``timeout`` is in seconds.
 
     ``in_turn``: the peers ring one after the other, each for its own of ``seconds``, or for
-    ``timeout``. ``forward_to`` is a telephone number's digits, ``mailbox`` a mailbox's key;
+    ``timeout``. ``forward_to`` is a telephone number's digits, called
+    under the outgoing policy with the key ``policy``; ``mailbox`` is a mailbox's key;
     ``sound`` is what an announcement plays, or a mailbox's greeting. ``schedule`` is the key of the
     hours at which the step is taken; empty: at all hours.
     """
@@ -47,6 +48,7 @@ class StepFacts:
     forward_to: str = ""
     mailbox: str = ""
     sound: str = ""
+    policy: str = ""
 
     def __post_init__(self) -> None:
         between("step.position", self.position, 0, 32767)
@@ -65,15 +67,21 @@ class StepFacts:
         for one in self.seconds:
             between("step.seconds", one, 1, 600)
         matches("step.forward_to", TELEPHONE, self.forward_to, "write a number's digits")
+        if self.policy:
+            matches("step.policy", KEY, self.policy, "name a policy by its key")
         matches("step.mailbox", MAILBOX, self.mailbox, "name a mailbox by its key")
         matches("step.sound", SOUND, self.sound, "name a sound by its file")
         self._whole()
 
     def _whole(self) -> None:
-        needed = {"forward": "forward_to", "voicemail": "mailbox", "announce": "sound"}
-        name = needed.get(self.kind)
-        if name and not getattr(self, name):
-            raise refuse(f"step.{name}", "is empty", f"a step of the kind {self.kind} needs it")
+        needed = {
+            "forward": ("forward_to", "policy"),
+            "voicemail": ("mailbox",),
+            "announce": ("sound",),
+        }
+        for name in needed.get(self.kind, ()):
+            if not getattr(self, name):
+                raise refuse(f"step.{name}", "is empty", f"a step of the kind {self.kind} needs it")
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,7 @@ NUMBERS = Table(
 MAILBOXES = Table(
     "ddi_mailboxes",
     (
+        Column("uniqueid"),
         Column("mailbox"),
         Column("context", "ddi"),
         Column("password"),
@@ -227,6 +228,7 @@ STEPS = Table(
         Column("schedule"),
         Column("cause", "unavailable"),
         Column("sound"),
+        Column("policy"),
     ),
 )
 SCHEDULES = Table("ddi_schedules", (Column("zone", "UTC"),))

@@ -53,9 +53,58 @@
       const several = input?.closest(".form-multiline > div");
       (several ?? input?.closest(".form-row"))?.classList.toggle("unneeded", !yes);
     };
-    show("peers", kind === "ring");
-    show("timeout", kind === "ring");
-    show("cause", kind === "reject");
+    for (const [name, kinds] of Object.entries(NEEDED)) show(name, kinds.includes(kind));
+    const inTurn = row.querySelector("input[name$='-in_turn']")?.checked ?? false;
+    row.querySelector(".ringing")?.classList.toggle("in-turn-on", inTurn);
+  }
+
+  // The steps of a route are moved as a whole; their order fills the boxes "Order", which are hidden.
+  const NEEDED = {
+    phones: ["ring"],
+    in_turn: ["ring"],
+    timeout: ["ring", "forward"],
+    forward_to: ["forward"],
+    policy: ["forward"],
+    mailbox: ["voicemail"],
+    sound: ["announce"],
+    cause: ["reject"],
+  };
+  const steps = () => [...document.querySelectorAll("#steps-group .inline-related:not(.empty-form)")];
+  function numberSteps() {
+    steps().forEach((row, index) => {
+      const place = row.querySelector("input[name$='-place']");
+      if (!place) return;
+      place.value = index + 1;
+      place.closest(".form-multiline > div")?.classList.add("unneeded");
+      const kind = row.querySelector("select[name$='-kind']");
+      const label = row.querySelector("h3 .inline_label");
+      if (label) label.textContent = `${index + 1}. ${kind.selectedOptions[0]?.textContent ?? ""}`;
+    });
+  }
+  function stepMovers() {
+    for (const row of steps()) {
+      const heading = row.querySelector("h3");
+      if (!row.querySelector("input[name$='-place']") || heading.querySelector(".movers")) continue;
+      const span = document.createElement("span");
+      span.className = "movers";
+      for (const [move, sign, word] of [[-1, "↑", "up"], [1, "↓", "down"]]) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = sign;
+        button.setAttribute("aria-label", `Move this step ${word}`);
+        button.addEventListener("click", () => {
+          const all = steps();
+          const other = all[all.indexOf(row) + move];
+          if (!other) return;
+          other.parentElement.insertBefore(move < 0 ? row : other, move < 0 ? other : row);
+          numberSteps();
+          button.focus();
+        });
+        span.append(button);
+      }
+      heading.append(span);
+    }
+    numberSteps();
   }
   function register() {
     const box = document.querySelector("#id_register");
@@ -71,9 +120,11 @@
       list.querySelector(".box-filter").hidden = list.querySelectorAll("li").length < 8;
     });
     fitAll();
+    stepMovers();
     register();
   }
-  document.addEventListener("change", () => { fitAll(); register(); });
+  document.addEventListener("change", () => { fitAll(); numberSteps(); register(); });
+  document.addEventListener("formset:removed", numberSteps);
   document.addEventListener("formset:added", prepare);
   prepare();
 })();

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('deploy', '0005_drift'),
-        ('peers', '0011_sounds'),
+        ('peers', '0012_trunks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
