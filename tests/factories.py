@@ -2,12 +2,15 @@
 
 import itertools
 
+from django.utils import timezone
+
 from ddiweb.deploy.models import Node
 from firewall import bans
 from firewall.ban_models import Ban
 from firewall.models import ManagementNetwork
 from peers import passwords
 from peers.models import (
+    Mailbox,
     Number,
     OutgoingPolicy,
     Peer,
@@ -18,6 +21,7 @@ from peers.models import (
     Trunk,
     TrunkHost,
     TrunkNetwork,
+    VoiceMessage,
 )
 
 #: Of every peer that is made here.
@@ -83,3 +87,20 @@ def sound(on: Node, data: bytes, **fields: object) -> Sound:
     made.take(data)
     made.save()
     return made
+
+
+def mailbox(on: Node, *peers: Peer, **fields: object) -> Mailbox:
+    made = Mailbox.objects.create(**{"node": on, "name": f"Box {next(_count)}"} | fields)
+    made.peers.set(peers)
+    return made
+
+
+def message(box: Mailbox, **fields: object) -> VoiceMessage:
+    number = next(_count)
+    return VoiceMessage.objects.create(
+        **{
+            "mailbox": box, "message_id": f"{number}-00000001", "folder": "INBOX", "seconds": 4,
+            "received_at": timezone.now(), "audio": b"RIFF", "caller": "+441632960111",
+            "number": "442079460123",
+        } | fields
+    )  # fmt: skip

@@ -12,10 +12,11 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
-from peers.models import CallerRule, NodeCertificate, Rate, Sound, TollAlarm, TrunkToll
+from peers.models import CallerRule, NodeCertificate, Rate, TollAlarm, TrunkToll
 from peers.tls import roots
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
+from tests.db.test_sounds import tone
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -52,13 +53,16 @@ def urls() -> dict[str, str]:
     token = services.issue_token(peer)
     now = timezone.now()
     toll = TrunkToll.objects.create(trunk=trunk)
+    box = factories.mailbox(node)
     rows = {
         "nodes": "london",
         "trunks": trunk.pk,
         "numbers": number.pk,
         "callers": CallerRule.objects.create(node=node, prefix="+44").pk,
         "schedules": factories.schedule(node).pk,
-        "sounds": Sound.objects.create(node=node, name="Closed").pk,
+        "sounds": factories.sound(node, tone()).pk,
+        "mailboxes": box.pk,
+        "voicemail": factories.message(box).pk,
         "peers": peer.pk,
         "outgoing-policies": factories.policy(number).pk,
         "toll-limits": toll.pk,

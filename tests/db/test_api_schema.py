@@ -20,6 +20,7 @@ from peers import services
 from peers.models import CallerRule, Number, Step
 from tests import factories
 from tests.db.api import V1, client, operator
+from tests.db.test_sounds import tone
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -139,6 +140,8 @@ def _grow(node: Node, count: int) -> None:
         CallerRule.objects.create(node=node, number=Number.objects.last(), prefix=f"+44{serial}")
         factories.ban(node, f"198.18.0.{serial}")
         factories.schedule(node, {}, {"first_date": "2026-12-25"})
+        factories.sound(node, tone())
+        factories.message(factories.mailbox(node, peers[0]))
         AllowedService.objects.create(node=node, first=serial, last=serial)
         AddressException.objects.create(node=node, cidr=f"192.0.2.{serial}/32")
         Contact.objects.create(node=node, endpoint=f"e{serial}", uri="sip:a@b", seen_at=now)
@@ -153,7 +156,8 @@ def _grow(node: Node, count: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["nodes", "trunks", "numbers", "schedules", "callers", "peers", "tokens",
+    ["nodes", "trunks", "numbers", "schedules", "sounds", "mailboxes", "voicemail",
+     "callers", "peers", "tokens",
      "management-networks", "bans", "deployments", "allowed-services", "address-exceptions",
      "contacts", "channels", "trunk-states", "calls", "security-events", "status"],
 )  # fmt: skip
