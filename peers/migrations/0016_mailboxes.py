@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('deploy', '0005_drift'),
-        ('peers', '0014_no_password_is_stored'),
+        ('peers', '0015_outgoing'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
