@@ -240,6 +240,7 @@ class TokenAdmin(ReadOnlyAdmin):
 
 
 from peers import (  # noqa: E402, F401 - for their own
+    admin_caller_names,
     admin_callers,
     admin_outgoing,
     admin_schedules,

@@ -220,11 +220,10 @@ class StepInline(PlainFields, admin.StackedInline):
             None,
             {
                 "fields": (
-                    ("place", "kind", "timeout", "cause", "schedule"),
+                    ("place", "kind", "timeout", "cause", "mailbox", "sound", "schedule"),
+                    ("forward_to", "policy"),
                     "in_turn",
                     "phones",
-                    "mailbox",
-                    "sound",
                 )
             },
         ),
@@ -293,6 +292,8 @@ class NumberAdmin(DeployingAdmin):
                 text = ringing(step)
             elif step.kind == StepKind.ANNOUNCE:
                 text = f"“{step.sound}”"
+            elif step.kind == StepKind.FORWARD:
+                text = f"{step.forward_to} for {step.timeout} s"
             elif step.kind == StepKind.VOICEMAIL:
                 text = f"voicemail “{step.mailbox}”"
             else:

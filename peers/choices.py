@@ -92,6 +92,7 @@ class StepKind(models.TextChoices):
     """What one stage of a route does."""
 
     RING = "ring", "Ring peers"
+    FORWARD = "forward", "Forward to a number"
     VOICEMAIL = "voicemail", "Voicemail"
     ANNOUNCE = "announce", "Play an announcement"
     REJECT = "reject", "Reject the call"

@@ -11,6 +11,7 @@ from simple_history.models import HistoricalRecords
 from ddiweb import validators
 from ddiweb.deploy.models import Node
 from peers.caller_models import CallerRule
+from peers.caller_name_models import CallerName
 from peers.choices import Carrier
 from peers.connection_models import CONSTRAINTS, SECRETS, Connection
 from peers.defaults import default_codecs
@@ -34,10 +35,11 @@ from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 from peers.voicemail_models import Mailbox, VoiceMessage
 
 __all__ = [
-    "Authority", "CallerRule", "Mailbox", "NodeCertificate", "Number", "OutgoingPolicy",
-    "OutgoingPrefix", "OutgoingTrunk", "Peer", "ProvisioningLink", "Rate", "Schedule",
-    "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "TollAlarm", "Trunk",
-    "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer", "TrunkToll", "VoiceMessage",
+    "Authority", "CallerName", "CallerRule", "Mailbox", "NodeCertificate", "Number",
+    "OutgoingPolicy", "OutgoingPrefix", "OutgoingTrunk", "Peer", "ProvisioningLink", "Rate",
+    "Schedule", "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "TollAlarm",
+    "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer", "TrunkToll",
+    "VoiceMessage",
 ]  # fmt: skip
 
 

@@ -9,8 +9,16 @@ from ddiweb.form_fields import limit
 from peers import rules
 from peers.choices import StepKind
 from peers.forms import PhoneNumberField
-from peers.models import Mailbox, Number, Peer, Schedule, Sound, Step, Trunk
+from peers.models import Mailbox, Number, OutgoingPolicy, Peer, Schedule, Sound, Step, Trunk
 from peers.phone_list import PhonesField, offer_phones, store_phones
+
+#: What a step may name, by field; each stands on the number's node.
+OF_ITS_NODE = {
+    "schedule": Schedule,
+    "sound": Sound,
+    "mailbox": Mailbox,
+    "policy": OutgoingPolicy,
+}
 
 
 class NumberForm(forms.ModelForm):
@@ -51,7 +59,18 @@ class StepForm(forms.ModelForm):
 
     class Meta:
         model = Step
-        fields = ("kind", "timeout", "cause", "schedule", "in_turn", "sound", "mailbox")
+        fields = (
+            "kind",
+            "timeout",
+            "cause",
+            "schedule",
+            "in_turn",
+            "sound",
+            "mailbox",
+            "forward_to",
+            "policy",
+        )
+        field_classes: ClassVar = {"forward_to": PhoneNumberField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,6 +116,8 @@ class StepFormSet(forms.BaseInlineFormSet):
                 form.cleaned_data.get("schedule"),
                 form.cleaned_data.get("sound"),
                 form.cleaned_data.get("mailbox"),
+                form.cleaned_data.get("forward_to", ""),
+                form.cleaned_data.get("policy"),
             )
             for form in forms_in_order
         ]
@@ -135,6 +156,6 @@ def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
     if number is not None:
         node = number.trunk.node_id
         peers = peers.filter(node_id=node)
-        for name, model in (("schedule", Schedule), ("sound", Sound), ("mailbox", Mailbox)):
+        for name, model in OF_ITS_NODE.items():
             limit(form.base_fields[name], model.objects.filter(node_id=node))
     offer_phones(form.base_fields["phones"], peers)

@@ -174,6 +174,23 @@ class Step(models.Model):
         verbose_name="announcement",
         help_text="What the caller hears; then the next step follows.",
     )
+    forward_to = models.CharField(
+        "telephone number",
+        max_length=16,
+        blank=True,
+        validators=[validators.e164],
+        help_text="Whom to call instead, in E.164, such as +447700900123. The caller's own number "
+        "is shown there.",
+    )
+    policy = models.ForeignKey(
+        "peers.OutgoingPolicy",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="steps",
+        verbose_name="outgoing policy",
+        help_text="Its trunks, countries and limits hold; they count for this number by itself.",
+    )
     mailbox = models.ForeignKey(
         Mailbox,
         null=True,

@@ -5,11 +5,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
+from django.db.models.functions import Length
 
 from ddiweb.deploy.models import Node
 from firewall.ruleset.types import MAX_NETWORKS
 from peers.choices import StepKind, TrunkTransport
-from peers.models import Mailbox, Peer, Schedule, Sound, Step, Trunk, TrunkNetwork
+from peers.models import (
+    Mailbox,
+    Number,
+    OutgoingPolicy,
+    Peer,
+    Schedule,
+    Sound,
+    Step,
+    Trunk,
+    TrunkNetwork,
+)
 from peers.realtime.routes import TARGETS_MAX
 from peers.realtime.trunks import SERVERS_MAX
 
@@ -118,12 +129,16 @@ class StepDraft:
     schedule: Schedule | None = None
     sound: Sound | None = None
     mailbox: Mailbox | None = None
+    forward_to: str = ""
+    policy: OutgoingPolicy | None = None
 
 
 def draft(step: Step) -> StepDraft:
     """A stored step, to be checked beside others."""
     peers = list(step.peers.all())
-    return StepDraft(step.kind, peers, step.schedule, step.sound, step.mailbox)
+    return StepDraft(
+        step.kind, peers, step.schedule, step.sound, step.mailbox, step.forward_to, step.policy
+    )
 
 
 def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -> None:
@@ -164,7 +179,10 @@ def step_is_of_its_node(node_id: int, position: int, step: StepDraft) -> None:
         raise ValidationError(
             f"Step {position} has no mailbox: choose where the message is left.", code="no_mailbox"
         )
-    things = ((step.schedule, "hours"), (step.sound, "announcement"), (step.mailbox, "mailbox"))
+    if step.kind == StepKind.FORWARD:
+        step_forwards_elsewhere(position, step)
+    things = ((step.schedule, "hours"), (step.sound, "announcement"), (step.mailbox, "mailbox"),
+              (step.policy, "outgoing policy"))  # fmt: skip
     for thing, what in things:
         if thing is not None and thing.node_id != node_id:
             code = "schedule_of_another_node" if what == "hours" else f"{what}_of_another_node"
@@ -173,6 +191,26 @@ def step_is_of_its_node(node_id: int, position: int, step: StepDraft) -> None:
                 "number's own node.",
                 code=code,
             )
+
+
+def step_forwards_elsewhere(position: int, step: StepDraft) -> None:
+    """Refuse to forward to nowhere, or to a number of our own. Raises ValidationError."""
+    if not step.forward_to or step.policy is None:
+        raise ValidationError(
+            f"Step {position} forwards the call: give a telephone number and an outgoing policy.",
+            code="no_destination",
+        )
+    own = Number.objects.filter(e164=step.forward_to, last="")
+    # Of one length, digits sort as the numbers do.
+    blocks = Number.objects.annotate(size=Length("last")).filter(
+        size=len(step.forward_to), e164__lte=step.forward_to, last__gte=step.forward_to
+    )
+    if own.exists() or blocks.exists():
+        raise ValidationError(
+            f"Step {position} forwards to {step.forward_to}, which is one of your own numbers: the "
+            "call would come back in a circle, and be paid for each time. Ring its phones instead.",
+            code="own_number",
+        )
 
 
 def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> None:
@@ -198,7 +236,8 @@ def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> N
 
 def mailbox_is_of_its_node(node_id: int, greeting: Sound | None, peers: Iterable[Peer]) -> None:
     """Refuse a greeting or a phone of another node. Raises ValidationError."""
-    for thing in (*([greeting] if greeting else []), *peers):
+    things: list[Sound | Peer] = [*peers]
+    for thing in [*things, greeting] if greeting else things:
         if thing.node_id != node_id:
             raise ValidationError(
                 f"“{thing}” is on another node; choose what is on the mailbox's own.",

@@ -10,7 +10,7 @@ from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
-from peers.api import callers, certificates, outgoing, schedules, sounds, voicemail
+from peers.api import caller_names, callers, certificates, outgoing, schedules, sounds, voicemail
 from peers.api import views as peers
 
 app_name = "api"
@@ -21,6 +21,7 @@ router.register("deployments", deploy.DeploymentViewSet, "deployments")
 router.register("trunks", peers.TrunkViewSet, "trunks")
 router.register("numbers", peers.NumberViewSet, "numbers")
 router.register("callers", callers.CallerRuleViewSet, "callers")
+router.register("caller-names", caller_names.CallerNameViewSet, "caller-names")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("sounds", sounds.SoundViewSet, "sounds")
 router.register("outgoing-policies", outgoing.OutgoingPolicyViewSet, "outgoing-policies")

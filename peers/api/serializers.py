@@ -5,12 +5,13 @@ from typing import Any, ClassVar
 from django.contrib.auth import get_user_model
 from rest_framework import serializers
 
-from ddiweb.api.fields import Choice, Reference, Secret, rule
+from ddiweb.api.fields import Choice, Reference, Secret, Text, rule
 from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from ddiweb.deploy.models import Node
+from ddiweb.validators import e164
 from peers import passwords, rules
 from peers.choices import Cause, Codec, StepKind, Transport
-from peers.models import Mailbox, Number, Peer, Schedule, Sound, Step
+from peers.models import Mailbox, Number, OutgoingPolicy, Peer, Schedule, Sound, Step
 from peers.phone_list import store_phones
 from peers.realtime.routes import TARGETS_MAX
 from peers.tls import choice
@@ -82,6 +83,21 @@ class StepSerializer(Item):
         allow_null=True,
         queryset=Schedule.objects.select_related("node"),
         help_text="Outside these hours the step is passed over. null: at all hours.",
+    )
+    forward_to = Text(
+        max_length=16,
+        required=False,
+        allow_blank=True,
+        default="",
+        validators=[e164],
+        help_text="Whom a step that forwards calls, in E.164.",
+    )
+    policy = serializers.PrimaryKeyRelatedField(
+        required=False,
+        default=None,
+        allow_null=True,
+        queryset=OutgoingPolicy.objects.select_related("node"),
+        help_text="The outgoing policy by which it is called.",
     )
     mailbox = serializers.PrimaryKeyRelatedField(
         required=False,
@@ -164,7 +180,7 @@ class NumberSerializer(ResourceSerializer):
         rule(lambda: rules.route_is_whole(node, enabled=candidate.enabled, steps=steps), "steps")
 
     def _route(self, attrs: Attrs) -> list[rules.StepDraft]:
-        names = ("kind", "peers", "schedule", "sound", "mailbox")
+        names = ("kind", "peers", "schedule", "sound", "mailbox", "forward_to", "policy")
         if "steps" in attrs:
             return [rules.StepDraft(*(one[name] for name in names)) for one in attrs["steps"]]
         if self.instance is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from peers.realtime import schema
 from peers.realtime.rows import Row, row
-from peers.realtime.text import matches
+from peers.realtime.text import display_text, matches
 
 DIGITS = re.compile(r"\A[1-9][0-9]{0,14}\Z")
 #: A number's or a block's key, or nothing: every number of the node.
@@ -30,6 +30,24 @@ class CallerFacts:
     def __post_init__(self) -> None:
         matches("caller.prefix", DIGITS, self.prefix, "write 1 to 15 digits, country code first")
         matches("caller.number", NUMBER, self.number, "name a number by its key")
+
+
+@dataclass(frozen=True)
+class CallerNameFacts:
+    """What phones show for a caller; ``number`` is E.164 digits."""
+
+    number: str
+    name: str
+
+    def __post_init__(self) -> None:
+        matches("caller_name.number", DIGITS, self.number, "write E.164 digits")
+        display_text("caller_name.name", self.name, 60)
+
+
+def names(callers: Iterable[CallerNameFacts]) -> Iterator[Row]:
+    """One row a name."""
+    for one in callers:
+        yield row(schema.NAMES, one.number, name=one.name)
 
 
 def rows(callers: Iterable[CallerFacts]) -> Iterator[Row]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from peers.realtime import text
-from peers.realtime.callers import CallerFacts
+from peers.realtime.callers import CallerFacts, CallerNameFacts
 from peers.realtime.hours import ScheduleFacts
 from peers.realtime.mailboxes import MailboxFacts
 from peers.realtime.outgoing import OutgoingFacts
@@ -66,11 +66,13 @@ class Snapshot:
     numbers: tuple[NumberFacts, ...] = ()
     schedules: tuple[ScheduleFacts, ...] = ()
     callers: tuple[CallerFacts, ...] = ()
+    names: tuple[CallerNameFacts, ...] = ()
     mailboxes: tuple[MailboxFacts, ...] = ()
     outgoing: OutgoingFacts = field(default_factory=OutgoingFacts)
 
     def __post_init__(self) -> None:
         unique("callers", (f"{one.number}-{one.prefix}" for one in self.callers))
+        unique("caller names", (one.number for one in self.names))
         unique("mailboxes", (box.key for box in self.mailboxes))
         unique("schedules", (schedule.key for schedule in self.schedules))
         unique("trunks", (trunk.key for trunk in self.trunks))

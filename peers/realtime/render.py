@@ -57,5 +57,6 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
         yield from route_rows.rows(number, known, callers.longest(number.id, snapshot.callers))
     yield from blocks.rows((n.trunk_key, n.id, n.key, n.last) for n in snapshot.numbers if n.last)
     yield from callers.rows(snapshot.callers)
+    yield from callers.names(snapshot.names)
     yield from mailboxes.rows(snapshot.mailboxes)
     yield from outgoing.rows(snapshot.outgoing, trunks)

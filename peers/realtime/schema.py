@@ -206,6 +206,7 @@ NUMBERS = Table(
         Column("final", "auto"),
     ),
 )
+NAMES = Table("ddi_names", (Column("name"),))
 MAILBOXES = Table(
     "ddi_mailboxes",
     (
@@ -267,8 +268,8 @@ RATES = Table("ddi_rates", (Column("rate", "0"), Column("setup", "0"), Column("i
 
 TABLES = (
     ENDPOINTS, AUTHS, AORS, IAX, TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS, TRUNKS,
-    NUMBERS, STEPS, SCHEDULES, TIMES, CALLERS, RANGES, MAILBOXES, OUTGOING, POLICIES, DESTINATIONS,
-    EMERGENCY, TOLLS, RATES,
+    NUMBERS, STEPS, SCHEDULES, TIMES, CALLERS, RANGES, NAMES, MAILBOXES, OUTGOING, POLICIES,
+    DESTINATIONS, EMERGENCY, TOLLS, RATES,
 )  # fmt: skip
 #: Tables that Asterisk loads whole, each as a file of its own name with ``.conf``.
 STATIC = (TRUNK_ENDPOINTS, TRUNK_AORS, IDENTIFIES, REGISTRATIONS)

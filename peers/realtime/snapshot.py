@@ -9,9 +9,9 @@ from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
 from peers import outgoing
 from peers.choices import Carrier, StepKind, TokenState, Transport
-from peers.models import CallerRule, Mailbox, Number, Schedule, Step, Token, Trunk
+from peers.models import CallerName, CallerRule, Mailbox, Number, Schedule, Step, Token, Trunk
 from peers.realtime import peer_snapshot
-from peers.realtime.callers import CallerFacts
+from peers.realtime.callers import CallerFacts, CallerNameFacts
 from peers.realtime.facts import (
     NodeFacts,
     NumberFacts,
@@ -74,6 +74,10 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
             numbers=tuple(map(_number, _numbers(node))),
             callers=_callers(node),
             outgoing=outgoing.facts(node),
+            names=tuple(
+                CallerNameFacts(one.e164.removeprefix("+"), one.name)
+                for one in CallerName.objects.filter(node=node).order_by("pk")
+            ),
             mailboxes=tuple(
                 MailboxFacts(box.key, box.name, box.longest)
                 for box in Mailbox.objects.filter(node=node).order_by("pk")
@@ -91,7 +95,7 @@ def _numbers(node: Node) -> "list[Number]":
     ordered = (
         Step.objects.order_by("position")
         .select_related("schedule")
-        .prefetch_related("sound", "mailbox__greeting")
+        .prefetch_related("sound", "policy", "mailbox__greeting")
     )
     steps = Prefetch("steps", ordered.prefetch_related("places__peer"))
     return list(rows.select_related("trunk").prefetch_related(steps).order_by("pk"))
@@ -167,6 +171,7 @@ def _callers(node: Node) -> tuple[CallerFacts, ...]:
 
 def _step(step: Step) -> StepFacts:
     places = list(step.places.all())
+    forwards = step.kind == StepKind.FORWARD
     return StepFacts(
         position=step.position,
         kind=step.kind,  # type: ignore[arg-type]  # the database holds no other (CHECK)
@@ -174,6 +179,8 @@ def _step(step: Step) -> StepFacts:
         seconds=tuple(place.seconds or step.timeout for place in places),
         in_turn=step.in_turn,
         sound=_sound(step),
+        forward_to=step.forward_to.removeprefix("+") if forwards else "",
+        policy=step.policy.key if step.policy and forwards else "",
         mailbox=step.mailbox.key if step.mailbox and step.kind == StepKind.VOICEMAIL else "",
         timeout=step.timeout,
         cause=step.cause,  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
 from peers.models import Mailbox, VoiceMessage
 from peers.realtime.ami import AmiClient
-from peers.realtime.target import ami_client
+from peers.realtime.ami_settings import ami_client
 from peers.voicemail import spool
 
 log = logging.getLogger(__name__)

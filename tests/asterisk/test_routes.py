@@ -10,6 +10,7 @@ import pytest
 from lab.phones import PjsuaPhone
 from lab.tone import Heard
 from lab.vendor import FIRST, SECOND, SERVER
+from peers.realtime.callers import CallerNameFacts
 from peers.realtime.facts import NumberFacts, StepFacts
 from peers.sounds.convert import convert
 from peers.sounds.files import SoundFolder
@@ -121,3 +122,15 @@ def test_an_uploaded_announcement_is_heard(bench: Bench) -> None:
 def test_an_announcement_whose_file_is_gone_ends_the_call_by_the_next_step(bench: Bench) -> None:
     bench.apply(snapshot(steps=(StepFacts(1, "announce", sound="sound_9-" + "0" * 16),)))
     assert bench.vendor().call(LONDON, hold_ms=2000).status == 200
+
+
+def test_a_caller_of_the_directory_is_shown_by_name_however_the_vendor_writes_the_number(
+    bench: Bench, phone: PjsuaPhone
+) -> None:
+    number = NumberFacts(LONDON, "trunk_1", "London", (ring(),), show="prefix")
+    names = (CallerNameFacts("441632960111", "Ada Lovelace"),)
+    bench.apply(replace(snapshot(), numbers=(number,), names=names))
+    for who in ("+441632960111", "00441632960111", "+441632960112"):
+        bench.vendor().call(LONDON, who, display='"Vendor says"')
+    seen = [one.header("From").partition("<")[0] for one in phone.state().incoming]
+    assert seen == ['"London: Ada Lovelace" '] * 2 + ['"London: Vendor says" ']

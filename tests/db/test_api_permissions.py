@@ -12,7 +12,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
-from peers.models import CallerRule, NodeCertificate, Rate, TollAlarm, TrunkToll
+from peers.models import CallerName, CallerRule, NodeCertificate, Rate, TollAlarm, TrunkToll
 from peers.tls import roots
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
@@ -62,6 +62,7 @@ def urls() -> dict[str, str]:
         "schedules": factories.schedule(node).pk,
         "sounds": factories.sound(node, tone()).pk,
         "mailboxes": box.pk,
+        "caller-names": CallerName.objects.create(node=node, e164="+441632960555", name="A").pk,
         "voicemail": factories.message(box).pk,
         "peers": peer.pk,
         "outgoing-policies": factories.policy(number).pk,
