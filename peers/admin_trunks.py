@@ -261,7 +261,7 @@ class NumberAdmin(DeployingAdmin):
     fieldsets = (
         (None, {"fields": ("trunk", ("e164", "last"), ("label", "show"), "enabled")}),
         ("Callers", {"fields": ("anonymous", "listed_only"), "classes": ("collapse",)}),
-        ("The end of the route", {"fields": ("final",)}),
+        ("If no step of the route below takes the call", {"fields": ("final",)}),
     )
 
     def node_ids(self, obj: Any) -> Iterable[int]:

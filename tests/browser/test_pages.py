@@ -20,6 +20,9 @@ for peer in peers:
     services.peer_created(peer)
 trunk = factories.trunk(node, "203.0.113.20/32", "2001:db8:113::20/128")
 factories.number(trunk, "+442079460123", *peers[:3], label="London office")
+from tests.db.test_sounds import tone
+box = factories.mailbox(node, peers[0], greeting=factories.sound(node, tone()))
+factories.message(box, mail_error="e" * 300)
 factories.management(node, "198.51.100.0/28")
 now = timezone.now()
 Contact.objects.create(node=node, endpoint=peers[0].key, uri="sip:x", seen_at=now,
@@ -52,7 +55,9 @@ PAGES = [
     "/peers/peer/1/history/", "/peers/trunk/", "/peers/trunk/add/", "/peers/trunk/1/change/",
     "/peers/number/", "/peers/number/add/", "/peers/number/1/change/", "/peers/token/",
     "/peers/schedule/", "/peers/schedule/add/", "/peers/callerrule/",
-    "/peers/callerrule/add/",
+    "/peers/callerrule/add/", "/peers/sound/", "/peers/sound/1/change/", "/peers/sound/add/",
+    "/peers/mailbox/", "/peers/mailbox/1/change/", "/peers/voicemessage/",
+    "/peers/voicemessage/1/change/", "/peers/callername/add/",
     "/peers/token/1/change/", "/deploy/node/", "/deploy/node/add/", "/deploy/node/1/change/",
     "/deploy/node/1/plan/", "/deploy/deployment/", "/deploy/deployment/LAST/change/",
     "/firewall/trafficsample/", "/firewall/question/", "/firewall/question/add/",
