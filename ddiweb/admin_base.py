@@ -130,7 +130,7 @@ class DeployingAdmin(PlainFields, TitledAdmin):
 class ReadOnlyAdmin(TitledAdmin):
     """Pages that only show: their rows are written by the pipeline or the watch."""
 
-    actions: Sequence[str] | None = None  # type: ignore[assignment]  # None: no bar of actions
+    actions: Sequence[str] | None = None
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -157,5 +157,5 @@ def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
         node = number.trunk.node_id
         peers = peers.filter(node_id=node)
         for name, model in OF_ITS_NODE.items():
-            limit(form.base_fields[name], model.objects.filter(node_id=node))
+            limit(form.base_fields[name], model._default_manager.filter(node_id=node))
     offer_phones(form.base_fields["phones"], peers)
