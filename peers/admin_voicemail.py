@@ -62,7 +62,7 @@ class MailboxAdmin(DeployingAdmin):
 class VoiceMessageAdmin(ReadOnlyAdmin):
     """Messages: to listen to, and to delete."""
 
-    list_display = ("received_at", "caller", "number", "mailbox", "length", "standing", "listen")
+    list_display = ("received_at", "listen", "caller", "number", "mailbox", "length", "standing")
     list_filter = ("mailbox", "folder")
     search_fields = ("caller", "number", "mailbox__name")
     list_select_related = ("mailbox",)
