@@ -25,7 +25,6 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
             "peers.Trunk",
             "peers.OutgoingPolicy",
             "peers.TrunkToll",
-            "peers.Sound",
             "peers.Token",
         ),
     ),
