@@ -1,5 +1,6 @@
 """Every setting of ddiweb, read once from the environment (see ``.env.example``)."""
 
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,6 +23,8 @@ AGENT_SOCKET = env.str("DDIWEB_AGENT_SOCKET", "/run/ddiweb/agent.sock")
 REALTIME_URL = env.str("DDIWEB_REALTIME_URL", f"sqlite:///{VAR_DIR}/realtime.sqlite3")
 #: Where Asterisk reads its certificate for phones with TLS; the worker writes it.
 TLS_DIR = env.str("DDIWEB_TLS_DIR", f"{VAR_DIR}/tls")
+#: Authorities by which Asterisk verifies the certificates of vendors with TLS.
+VENDOR_CA_FILE = Path(env.str("DDIWEB_VENDOR_CA_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 #: Where Asterisk finds announcements and greetings; the worker writes them.
 SOUNDS_DIR = env.str("DDIWEB_SOUNDS_DIR", f"{VAR_DIR}/sounds")
 #: Where Asterisk keeps voicemail (its spool folder); the worker reads it.

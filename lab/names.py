@@ -1,6 +1,6 @@
 """The world's DNS (RFC 1035): names below ``.test`` are the server, and nothing else exists.
 
-A name that begins with ``panel.`` is the administrator's machine.
+A name that begins with ``panel.`` is the administrator's machine, with ``vendor.`` the vendor's.
 
 A phone with TLS calls ``TOKEN.sip.sandbox.test``; tokens are made while the world stands, so a
 list of hosts would not do.
@@ -15,6 +15,7 @@ from lab import debian
 
 SERVER = "203.0.113.10"
 PANEL = "203.0.113.100"
+OTHERS = {b"panel": PANEL, b"vendor": "203.0.113.20"}
 PORT = 53
 _A = 1
 _SECONDS = 5
@@ -35,7 +36,7 @@ def answer(query: bytes) -> bytes:
     if known and kind == _A:
         # The name is a pointer to the question's (RFC 1035, 4.1.4).
         head = struct.pack("!HHHIH", 0xC00C, _A, 1, _SECONDS, 4)
-        records = head + socket.inet_aton(PANEL if labels[0].lower() == b"panel" else SERVER)
+        records = head + socket.inet_aton(OTHERS.get(labels[0].lower(), SERVER))
     flags = 0x8580 if known else 0x8583
     return (
         query[:2] + struct.pack("!HHHHH", flags, 1, int(bool(records)), 0, 0) + question + records

@@ -77,7 +77,8 @@ class PjsuaPhone:
     """A phone that registers, answers, calls, plays a tone and hears one.
 
     ``address`` and ``port`` are its own; empty and 0: any of IPv4. ``transport`` is udp, tcp or
-    tls; with tls the server is verified by ``ca``, and audio is SRTP. A context manager.
+    tls; with tls the server is verified by ``ca``, and audio is SRTP. ``certificate`` (with its
+    key in the same file) is for one that is called by TLS. A context manager.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class PjsuaPhone:
         transport: str = "udp",
         ca: Path | None = None,
         session_seconds: int = 0,
+        certificate: Path | None = None,
     ) -> None:
         self._ns = ns
         self.folder = folder
@@ -103,6 +105,7 @@ class PjsuaPhone:
             "transport": transport,
             "ca": str(ca or ""),
             "session_seconds": session_seconds,
+            "certificate": str(certificate or ""),
         }
         self._process: Process | None = None
         self._buffer = b""

@@ -56,12 +56,14 @@ class Phone:
         tone_hz: int,
         transport: str,
         ca: str,
+        certificate: str = "",
         session_seconds: int = 0,
     ) -> dict[str, Any]:
         """Start the stack: null sound device, a tone of ``tone_hz`` for each call.
 
         ``address`` empty: any IPv4 one; ``port`` 0: any. ``transport``: udp, tcp or tls; ``ca`` is
-        a PEM file by which the server is verified. ``session_seconds``: session timers (RFC 4028).
+        a PEM file by which the server is verified, ``certificate`` one with our own and its key.
+        ``session_seconds``: session timers (RFC 4028).
         """
         self.address, self.transport = address, transport
         self.session_seconds = session_seconds
@@ -80,6 +82,8 @@ class Phone:
         options = pj.TransportConfig()
         options.port = port
         options.boundAddress = address
+        if certificate:
+            options.tlsConfig.certFile = options.tlsConfig.privKeyFile = certificate
         if ca:
             options.tlsConfig.CaListFile = ca
             options.tlsConfig.verifyServer = True

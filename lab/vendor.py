@@ -60,13 +60,15 @@ class Vendor:
         *,
         display: str = "",
         to: str = "",
+        header: str = "",
         hold_ms: int = 300,
         source_port: int = 5060,
         timeout: float = 20.0,
     ) -> Attempt:
         """Call ``ddi`` (the user of the request URI) and hang up after ``hold_ms``.
 
-        ``display`` stands before the address in From, with its quotes; ``to`` is the user of To.
+        ``display`` stands before the address in From, with its quotes; ``to`` is the user of To;
+        ``header`` a header line more.
         """
         trace = sipp.run(
             self.ns,
@@ -82,7 +84,7 @@ class Vendor:
                 "to_user": to or ddi,
                 "from_user": from_number,
                 "from_display": f"{display} " if display else "",
-                "extra": "-",
+                "extra": f"-\r\n{header}" if header else "-",
             },
         )
         return Attempt(trace.final, trace.statuses)

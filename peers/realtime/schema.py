@@ -107,6 +107,8 @@ TRUNK_ENDPOINTS = Table(
         Column("identify_by", "ip"),
         Column("disallow", "all"),
         Column("allow", "alaw,ulaw"),
+        # The trunk's own order, not that of the phone or of the caller.
+        Column("outgoing_call_offer_pref", "local_merge"),
         Column("accountcode"),
         Column("direct_media", "no"),
         Column("rewrite_contact", "no"),

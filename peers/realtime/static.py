@@ -176,6 +176,8 @@ def _values(config: StaticConfig) -> dict[str, str]:
         "BIND_IPV6": config.bind_ipv6,
         "SIP_PORT": str(node.sip_port),
         "IAX_PORT": str(node.iax_port),
+        # On loopback; not the SIP port, which all addresses have.
+        "IDLE_PORT": "5059" if node.sip_port != 5059 else "5058",
         "RTP_FIRST": str(node.rtp_first),
         "RTP_LAST": str(node.rtp_last),
         "AMI_PORT": str(config.ami_port),

@@ -34,6 +34,9 @@ method = tlsv1_2
 cipher = {ciphers}
 cert_file = {file}
 priv_key_file = {file}
+; Of connections that Asterisk makes, to vendors: chain and name must be the host's own.
+verify_server = yes
+allow_wildcard_certs = yes
 """
 
 
@@ -46,14 +49,17 @@ class Contents:
     owed: bool = False
 
 
-def transports(folder: Path, port: int) -> str:
+def transports(folder: Path, port: int, authorities: Path) -> str:
     """Return Asterisk's transports for TLS on ``port``, which read the certificate in ``folder``.
 
-    Each port is a transport of its own: Asterisk adds one at a reload, and moves none.
+    Vendors are trusted by the file ``authorities``; without it, none is, and phones are served
+    all the same: Asterisk would drop a transport that names a file which is not there. Each port
+    is a transport of its own: Asterisk adds one at a reload, and moves none.
     """
+    trusted = f"ca_list_file = {authorities}\n" if authorities.is_file() else ""
     values = {"port": port, "file": folder / CERTIFICATE, "ciphers": ",".join(CIPHERS)}
     return "; Written by ddiweb.\n" + "".join(
-        _TRANSPORT.format(family=family, bind=bind, **values)
+        _TRANSPORT.format(family=family, bind=bind, **values) + trusted
         for family, bind in (("4", "0.0.0.0"), ("6", "[::]"))  # noqa: S104 - the firewall decides
     )
 

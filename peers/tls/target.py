@@ -122,7 +122,9 @@ class TlsTarget:
         return Plan(tuple(lines), None)
 
     def _transports(self, desired: Desired) -> str:
-        return transports(self.folder.path, desired.port) if desired.names else ""
+        if not desired.names:
+            return ""
+        return transports(self.folder.path, desired.port, settings.VENDOR_CA_FILE)
 
     def _certificate(self, desired: Desired, files: Contents) -> list[str]:
         """Return why a new certificate is needed, in words fit for the screen."""

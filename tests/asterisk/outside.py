@@ -39,15 +39,19 @@ def policy(**changes: Any) -> PolicyFacts:
 def allow(
     bench: Bench,
     *,
+    vendors: tuple[TrunkFacts, ...] = TRUNKS,
     tolls: tuple[TollFacts, ...] | None = None,
     peers: tuple[PeerFacts, ...] | None = None,
+    tls_port: int = 0,
     **changes: Any,
 ) -> None:
     """Let alice call by this policy."""
+    facts = snapshot(trunks=vendors, peers=peers or (peer(), peer("bob", "peer_2")))
     tolls = tolls or (TollFacts("trunk_1"), TollFacts("trunk_2"))
     bench.apply(
         replace(
-            snapshot(trunks=TRUNKS, peers=peers or (peer(), peer("bob", "peer_2"))),
+            facts,
+            node=replace(facts.node, tls_port=tls_port),
             outgoing=OutgoingFacts(
                 (CallerOutFacts("peer_1", "policy_1", LONDON),), (policy(**changes),), tolls
             ),

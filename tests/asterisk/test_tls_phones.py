@@ -35,7 +35,9 @@ class Tls:
         made = authority.issue(root or self.root, names, datetime.now(UTC))
         folder = TlsFolder(self.bench.pbx.plan.tls)
         self.fence += 1
-        folder.write(Contents(made.pem + made.key, transports(folder.path, PORT)), self.fence)
+        folder.write(
+            Contents(made.pem + made.key, transports(folder.path, PORT, self.ca)), self.fence
+        )
         with self.bench.pbx.client() as client:
             Reload("res_pjsip.so").perform(client)
         folder.paid()

@@ -113,7 +113,7 @@ def test_openssl_itself_verifies_the_chain(root: Signed, tmp_path: Path) -> None
 
 def test_files_are_whole_and_their_owners_alone(tmp_path: Path) -> None:
     folder = TlsFolder(tmp_path / "tls")
-    contents = Contents("PEM\n", transports(folder.path, 5061), owed=True)
+    contents = Contents("PEM\n", transports(folder.path, 5061, tmp_path / "ca.pem"), owed=True)
     folder.write(contents, 3)
     modes = {path.stat().st_mode & 0o777 for path in folder.path.iterdir()}
     assert (folder.read(), modes) == (contents, {0o600})
