@@ -15,9 +15,9 @@ from lab.phones import PjsuaPhone
 from lab.process import wait_until
 from lab.vendor import FIRST, SECOND, SERVER, VENDOR_TONE_HZ
 from peers.realtime.actions import Reload
-from peers.realtime.endpoints import endpoints
 from peers.realtime.facts import ServerFacts, StepFacts, TrunkFacts
 from peers.realtime.outgoing import TollFacts
+from peers.realtime.trunk_states import reach
 from peers.tls import authority
 from peers.tls.files import Contents, TlsFolder, transports
 from tests.asterisk.conftest import LONDON, PHONE_TONE_HZ, Bench, peer, snapshot
@@ -120,22 +120,21 @@ def test_the_caller_is_taken_from_the_header_that_the_vendor_vouches_for(
     assert f"<sip:{shown}@" in phone.wait_for_call().header("From")
 
 
-def watched(bench: Bench, name: str, reachable: bool) -> None:
-    """Wait until Asterisk knows whether an endpoint of a vendor answers."""
+def known_to_be_down(bench: Bench, name: str) -> None:
+    """Wait until Asterisk has asked a vendor's host, and got no answer."""
 
-    def known() -> bool:
+    def down() -> bool:
         with bench.pbx.client() as client:
-            found = {one.name: one for one in endpoints(client.action("PJSIPShowEndpoints"))}
-        return found[name].reachable is reachable
+            return reach(client.action("PJSIPShowEndpoint", Endpoint=name)).answers is False
 
-    wait_until(known, 30, f"{name} is known to be {'up' if reachable else 'down'}")
+    wait_until(down, 30, f"{name} is known to be down")
 
 
 def test_calls_go_to_the_second_host_at_once_when_the_first_is_down(bench: Bench) -> None:
     servers = (ServerFacts(FIRST), ServerFacts(SECOND, priority=1))
     with taking(bench, SECOND) as second:
         allow(bench, vendors=(replace(TRUNKS[0], servers=servers, qualify=True), TRUNKS[1]))
-        watched(bench, "trunk_1", False)
+        known_to_be_down(bench, "trunk_1")
         answer = call(bench, f"+{ALLOWED}", hold=0.1)[0]
     assert (answer.status, second.dialled) == (200, [f"+{ALLOWED}"])
 
@@ -221,6 +220,8 @@ def vendor_by_tls(bench: Bench, folder: Path, name: str) -> Iterator[PjsuaPhone]
     ) as vendor:  # fmt: skip
         vendor.identify("vendor", FIRST)
         yield vendor
+    # Other tests have fences of their own.
+    (tls.path / "fence").unlink()
 
 
 def by_tls(bench: Bench) -> None:
