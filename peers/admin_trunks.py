@@ -23,9 +23,15 @@ from peers.forms import (
     TrunkServerFormSet,
 )
 from peers.models import Number, Step, Trunk, TrunkHost, TrunkNetwork, TrunkServer
+from peers.presets import Preset, preset, presets
 from peers.route_forms import NumberForm, StepForm, StepFormSet, offer_of_node
 from peers.vendor_addresses import Shown, judgement, shown
 from peers.vendor_names import Judgement
+
+
+def chosen_preset(request: HttpRequest) -> Preset | None:
+    """The preset with which a new trunk's form begins."""
+    return preset(request.GET.get("preset", "")) if request.method == "GET" else None
 
 
 class TrunkNetworkInline(PlainFields, admin.TabularInline):
@@ -37,8 +43,9 @@ class TrunkNetworkInline(PlainFields, admin.TabularInline):
     verbose_name_plural = "Networks: from where the vendor's calls and audio come"
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        """One empty row for a new trunk."""
-        return 0 if obj else 1
+        """One empty row for a new trunk, or those of its preset."""
+        chosen = chosen_preset(request)
+        return 0 if obj else len(chosen.networks) if chosen and chosen.networks else 1
 
 
 class TrunkHostInline(PlainFields, admin.TabularInline):
@@ -108,8 +115,12 @@ class TrunkServerInline(PlainFields, admin.TabularInline):
     fields = ("host", "port", "priority")
     verbose_name = "host"
     verbose_name_plural = "Further hosts: when the first is down, or to share the calls with it"
-    extra = 0
     max_num = rules.MOST_SERVERS
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
+        """None, or those of a new trunk's preset."""
+        chosen = chosen_preset(request)
+        return len(chosen.servers) if chosen and not obj else 0
 
 
 @admin.register(Trunk)
@@ -153,6 +164,27 @@ class TrunkAdmin(DeployingAdmin):
         ("Sound", {"fields": ("codecs", "dtmf", "srtp"), "classes": ("collapse",)}),
         ("Names", {"fields": ("private_allowed",), "classes": ("collapse",)}),
     )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        """The preset's values, if one was chosen."""
+        chosen = chosen_preset(request)
+        return chosen.trunk if chosen else super().get_changeform_initial_data(request)
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> Any:
+        """The preset's networks and hosts stand in the first rows."""
+        found = super().get_formset_kwargs(request, obj, inline, prefix)
+        chosen = chosen_preset(request)
+        rows = (
+            {"networks": [{"cidr": cidr} for cidr in chosen.networks], "servers": chosen.servers}
+            if chosen
+            else {}
+        )
+        return found | ({"initial": rows[prefix]} if prefix in rows else {})
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        """With the presets to choose from."""
+        offered = {"presets": presets().values(), "chosen": chosen_preset(request)}
+        return super().add_view(request, form_url, offered | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trunk]:
         """Trunks with their networks, their names and the count of their numbers."""
