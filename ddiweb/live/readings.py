@@ -1,6 +1,7 @@
 """The lists that the watch reads, each from Asterisk into the database."""
 
 from django.conf import settings
+from django.db.models import Count
 
 from ddiweb.deploy.models import Node
 from ddiweb.live import record, record_state
@@ -13,6 +14,7 @@ from peers.realtime.ami_message import Message
 from peers.realtime.channels import channels as parsed_channels
 from peers.realtime.store import open_store
 from peers.realtime.trunk_states import Reach, Registration
+from peers.realtime.trunks import endpoint_names
 
 
 def contacts(node: Node, client: AmiClient) -> None:
@@ -45,16 +47,27 @@ def registrations(node: Node, client: AmiClient) -> None:
     Not for a clock: Asterisk reads its rows anew for this list, and shows passwords in it.
     """
     found = trunk_states.registrations(_answer(client, "PJSIPShowRegistrationsOutbound"))
-    _trunks(node, client, found)
+    _trunks(node, client, {key: trunk_states.best(names, found) for key, names in _hosts(node)})
 
 
 def _trunks(node: Node, client: AmiClient, known: dict[str, Registration]) -> None:
     seen: dict[str, tuple[Registration, Reach]] = {}
+    hosts = dict(_hosts(node))
     for trunk in Trunk.objects.filter(node=node, enabled=True):
-        answer = _answer(client, "PJSIPShowEndpoint", Endpoint=trunk.key) if trunk.qualify else []
+        answer = [
+            message
+            for name in (hosts.get(trunk.key, ()) if trunk.qualify else ())
+            for message in _answer(client, "PJSIPShowEndpoint", Endpoint=name)
+        ]
         registration = known.get(trunk.key, "") if trunk.register else ""
         seen[trunk.key] = registration, trunk_states.reach(answer)
     record_state.trunks(node, seen)
+
+
+def _hosts(node: Node) -> list[tuple[str, tuple[str, ...]]]:
+    """Each trunk's key, with the endpoints of its hosts: one that answers is enough."""
+    rows = Trunk.objects.filter(node=node, enabled=True).annotate(further=Count("servers"))
+    return [(trunk.key, endpoint_names(trunk.key, 1 + trunk.further)) for trunk in rows]
 
 
 def _answer(client: AmiClient, action: str, **fields: str) -> list[Message]:

@@ -12,7 +12,8 @@ from peers.realtime.ami_message import Message
 
 #: After one of these the list of contacts is to be read anew; they name no User-Agent.
 CONTACT_CHANGES: Final = frozenset({"ContactStatus", "PeerStatus", "DeviceStateChange"})
-_CHANNEL = re.compile(r"\APJSIP/(.+)-[0-9a-f]{8}\Z")
+#: Further hosts of a trunk have endpoints of their own (``trunks.endpoint_names``).
+_CHANNEL = re.compile(r"\APJSIP/(.+?)(?:-S[0-9])?-[0-9a-f]{8}\Z")
 #: Security events and the word that is stored for them (Asterisk, security_events.c).
 _INCIDENTS: Final = {
     "ChallengeResponseFailed": "wrong_password",

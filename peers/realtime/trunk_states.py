@@ -3,7 +3,7 @@
 Both lists that tell it show passwords too; nothing but the named fields leaves this module.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +38,12 @@ def registrations(messages: Iterable[Message]) -> dict[str, Registration]:
         for message in messages
         if message.event == "OutboundRegistrationDetail"
     }
+
+
+def best(names: Iterable[str], found: Mapping[str, Registration]) -> Registration:
+    """How a trunk with these endpoints is registered: one host that took it is enough."""
+    states = [found[name] for name in names if name in found]
+    return "registered" if "registered" in states else next(iter(states), "")
 
 
 def reach(messages: Iterable[Message]) -> Reach:

@@ -30,6 +30,11 @@ NumberIn = Literal["e164", "national"]
 NumberOut = Literal["plus", "digits", "international", "national"]
 
 
+def endpoint_names(key: str, hosts: int) -> tuple[str, ...]:
+    """The endpoints of a trunk with so many hosts. No peer's username holds a capital letter."""
+    return (key, *(f"{key}-S{place}" for place in range(2, hosts + 1)))
+
+
 def codecs(name: str, values: tuple[str, ...]) -> None:
     """Refuse what is no list of known codecs, each once."""
     if not values:
@@ -141,11 +146,7 @@ class TrunkFacts:
         """Servers as they are tried."""
         return tuple(sorted(self.servers, key=lambda one: (one.priority, one.host, one.port)))
 
-    def endpoint(self, place: int) -> str:
-        """The endpoint of ``ordered[place]``. No peer's username holds a capital letter."""
-        return self.key if place == 0 else f"{self.key}-S{place + 1}"
-
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """All its endpoints; calls come in by the first."""
-        return tuple(self.endpoint(place) for place in range(max(1, len(self.servers))))
+        """The endpoints of ``ordered``; calls come in by the first, which is there without any."""
+        return endpoint_names(self.key, max(1, len(self.servers)))

@@ -2,7 +2,8 @@
 
 from peers.realtime.ami_message import Message
 from peers.realtime.channels import channels
-from peers.realtime.trunk_states import Reach, reach, registrations
+from peers.realtime.trunk_states import Reach, Registration, best, reach, registrations
+from peers.realtime.trunks import endpoint_names
 
 
 def _message(event: str, **fields: str) -> Message:
@@ -57,3 +58,14 @@ def test_one_host_that_answers_is_enough() -> None:
 
 def test_a_vendor_that_is_not_asked_is_neither_here_nor_away() -> None:
     assert reach([_message("ContactStatusDetail", Status="NonQualified")]) == Reach()
+
+
+def test_a_trunk_with_several_hosts_is_registered_if_one_of_them_took_it() -> None:
+    names = endpoint_names("trunk_1", 3)
+    assert names == ("trunk_1", "trunk_1-S2", "trunk_1-S3")
+    found: dict[str, Registration] = {"trunk_1": "rejected", "trunk_1-S3": "registered"}
+    assert (best(names, found), best(names[:2], found), best((), found)) == (
+        "registered",
+        "rejected",
+        "",
+    )
