@@ -68,7 +68,7 @@ def run(
     row = Deployment.objects.select_related("node").get(pk=deployment_id)
     if row.state != State.PENDING:
         return State(row.state)
-    _hurry(row.node, targets)
+    hurried = _hurry(row.node, targets)
     if not row.urgent and trials.wait_for_another(row):
         return State.PENDING
     if wait := quiet_time(row):
@@ -76,7 +76,7 @@ def run(
         row.refresh_from_db()
     try:
         with lease(row.node_id) as held:
-            return _Run(row, held, targets).go()
+            return _Run(row, held, targets, hurried=hurried).go()
     except Retryable as busy:
         # Whoever holds the lease will see our row when it is done: nothing to record.
         log.info("deployment %s waits: %s", deployment_id, busy)
@@ -87,11 +87,14 @@ def run(
     return State(row.state)
 
 
-def _hurry(node: Node, targets: Sequence[Target]) -> None:
-    """The quick lane, before any quiet time. Its faults are only noted: the run is the truth."""
+def _hurry(node: Node, targets: Sequence[Target]) -> bool:
+    """The quick lane, before any quiet time; whether it was taken.
+
+    Its faults are only noted: the run is the truth.
+    """
     try:
         if node.dry_run or not any(one.hurries(node) for one in targets):
-            return
+            return False
         with lease(node.pk) as held:
             for target in targets:
                 # All, in order: what one brings about may be what the next waits for.
@@ -100,12 +103,16 @@ def _hurry(node: Node, targets: Sequence[Target]) -> None:
         log.warning("node %s: the quick lane was not taken: %s", node.pk, error)
     except Exception:
         log.exception("node %s: the quick lane met a defect", node.pk)
+    return True
 
 
 class _Run:
     """One attempt at one deployment, under one lease."""
 
-    def __init__(self, row: Deployment, held: Lease, targets: Sequence[Target]) -> None:
+    def __init__(
+        self, row: Deployment, held: Lease, targets: Sequence[Target], *, hurried: bool = False
+    ) -> None:
+        self.hurried = hurried
         self.row = row
         self.lease = held
         self.steps = [_Step(target) for target in targets]
@@ -197,15 +204,16 @@ class _Run:
             return
         changed = any(step.touched for step in self.steps)
         self._move(State.VERIFYING)
-        # A second attempt finds no difference where the first one was cut short of its read-back.
-        for step in self.steps if changed or self.row.attempts > 1 else ():
+        # Nothing is left to change where the quick lane did it all, or where a first attempt was
+        # cut short of its read-back; whether Asterisk took it is still to be asked.
+        for step in self.steps if changed or self.hurried or self.row.attempts > 1 else ():
             if differences := step.target.verify(self.node, step.desired):
                 shown = "; ".join(differences[:5])
                 raise Failed(f"{step.target.name}: read back, and it differs: {shown}")
         if tried := [step.trial for step in self.steps if step.trial]:
             self._leave_open(tried)
         else:
-            self._finish("read back" if changed else "nothing to do")
+            self._finish("read back" if changed or self.hurried else "nothing to do")
 
     def _leave_open(self, tried: Sequence[Trial]) -> None:
         """Some of it waits for the administrator's word; the rest is in force, and settled."""

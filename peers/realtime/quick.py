@@ -13,7 +13,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import State
 from peers.models import Peer
 from peers.realtime import accounts, peer_snapshot
-from peers.realtime.diff import diff
+from peers.realtime.diff import Change, diff
 from peers.realtime.rows import Rows
 from peers.realtime.store import Store
 
@@ -36,8 +36,11 @@ def changed(node: Node) -> frozenset[int]:
     return pks if len(pks) <= MOST else frozenset()
 
 
-def bring(node: Node, store: Store, fence: int) -> None:
-    """Write their rows that are missing or different, in one transaction; raises as the store."""
+def bring(node: Node, store: Store, fence: int) -> Change:
+    """Write their rows that are missing or different, in one transaction; returns what was written.
+
+    Raises as the store.
+    """
     pks = changed(node)
     peers = peer_snapshot.take(node, pks)
     wanted = Rows.of(row for peer in peers for row in accounts.rows(peer, node.realm))
@@ -46,6 +49,7 @@ def bring(node: Node, store: Store, fence: int) -> None:
         store.write(change, fence, owed=[str(action) for action in change.actions])
         log.info("node %s: %s rows of %s phones in force", node.pk, len(wanted), len(pks))
     _brought[node.pk] = fence, pks
+    return change
 
 
 def brought(node: Node, fence: int) -> frozenset[int]:

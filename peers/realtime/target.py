@@ -71,7 +71,7 @@ class RealtimeTarget:
 
     def hurry(self, node: Node, fence: int) -> None:
         """Write the rows of those phones."""
-        quick.bring(node, self.store, fence)
+        self._touched = readback.touched(quick.bring(node, self.store, fence))
 
     def render(self, node: Node) -> Desired:
         """Return the rows of the newest generation."""
@@ -118,7 +118,7 @@ class RealtimeTarget:
         """Write the rows, then tell Asterisk what it is owed."""
         Node.objects.filter(pk=node.pk).update(sip_port_served=node.sip_port_served)
         change: Change = plan.payload
-        self._touched = readback.touched(change)
+        self._touched = (*self._touched, *readback.touched(change))
         if not change.empty:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         try:

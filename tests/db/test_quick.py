@@ -163,6 +163,14 @@ def test_it_comes_before_the_quiet_time(node: Node, settings: Any) -> None:
     assert slept == [["hurry"]]
 
 
+def test_what_the_quick_lane_did_alone_is_still_read_back(node: Node) -> None:
+    target = MemoryTarget(hasty=True)
+    deployed(node, target)
+    target.calls.clear()
+    deployed(node, target)
+    assert "verify" in target.calls and "apply" not in target.calls
+
+
 @pytest.mark.parametrize("fault", [Retryable("agent is away"), Refused("no"), ZeroDivisionError()])
 def test_its_fault_is_not_the_deployments(node: Node, fault: Exception) -> None:
     target = MemoryTarget(hasty=True, fail={"hurry": [fault]})

@@ -125,5 +125,5 @@ def test_its_queries_do_not_grow_with_the_phones(
         factories.peer(node)
     calm(node)
     factories.peer(node)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         quick.bring(node, store, 7)
