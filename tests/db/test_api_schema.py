@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Contact, Heartbeat, SecurityEvent
+from ddiweb.live.state_models import Channel, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
 from peers.models import CallerRule, Number, Step
@@ -146,6 +147,16 @@ def _grow(node: Node, count: int) -> None:
         AddressException.objects.create(node=node, cidr=f"192.0.2.{serial}/32")
         Contact.objects.create(node=node, endpoint=f"e{serial}", uri="sip:a@b", seen_at=now)
         Call.objects.create(node=node, unique_id=str(serial), started_at=now)
+        TrunkState.objects.create(
+            node=node, endpoint=f"trunk_{trunk.pk}", changed_at=now, seen_at=now
+        )
+        Channel.objects.create(
+            node=node,
+            unique_id=str(serial),
+            call_id=str(serial),
+            started_at=now,
+            endpoint=f"trunk_{trunk.pk}",
+        )
         SecurityEvent.objects.create(node=node, at=now, kind="x")
         Heartbeat.objects.create(name=f"worker {serial}", at=now)
         one = factories.node()
