@@ -11,14 +11,15 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ddiweb.deploy.errors import Retryable
 
 Version = Literal[4, 6]
 
-_NETFILTER = 12  # NETLINK_NETFILTER
+_ROUTE, _NETFILTER = 0, 12  # NETLINK_ROUTE, NETLINK_NETFILTER
+_ADDRESSES = 22  # RTM_GETADDR
 _GET, _DELETE, _STATS = 1 << 8 | 1, 1 << 8 | 2, 1 << 8 | 5  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_…
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
@@ -31,7 +32,11 @@ _SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A connection as its first packet went; `left` are the seconds until it is forgotten."""
+    """A connection; `left` are the seconds until it is forgotten.
+
+    `source` began it. With a mark it is the other host, whoever began: a phone's flow may be one
+    that Asterisk opened by asking whether the phone is there.
+    """
 
     version: Version
     kind: str  # "udp", "tcp", or empty for anything else; with " assured" once both ends spoke
@@ -73,9 +78,10 @@ class Connections:
             head += _attribute(_MARK, struct.pack(">I", mark))
             head += _attribute(_MASK, struct.pack(">I", mask))
         try:
+            own = _own()
             for body in _ask(_GET, head, _DUMP):
                 if (flow := _flow(body)) is not None:
-                    yield flow
+                    yield _turned(flow) if flow.mark and flow.source in own else flow
         except OSError as error:
             raise _unheard(error) from None
 
@@ -90,7 +96,7 @@ class Connections:
 
 
 def _unheard(error: OSError) -> Retryable:
-    return Retryable(f"the kernel's table of connections: {error.strerror}")
+    return Retryable(f"the kernel's table of connections: {error.strerror or error}")
 
 
 def _head(family: int) -> bytes:
@@ -101,10 +107,10 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return (struct.pack("=HH", 4 + len(value), kind) + value).ljust(-(-(4 + len(value)) // 4) * 4)
 
 
-def _ask(kind: int, body: bytes, flags: int) -> Iterator[bytes]:
+def _ask(kind: int, body: bytes, flags: int, family: int = _NETFILTER) -> Iterator[bytes]:
     """The bodies of the answers; raises OSError with what the kernel found wrong."""
     request = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as asked:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as asked:
         asked.settimeout(_SECONDS)
         asked.sendto(request, (0, 0))
         while True:
@@ -118,6 +124,17 @@ def _ask(kind: int, body: bytes, flags: int) -> Iterator[bytes]:
                     return
                 yield data[at + 16 : at + size]
                 at += -(-size // 4) * 4
+
+
+def _own() -> set[str]:
+    """The addresses of this host (rtnetlink(7); IFA_LOCAL, or IFA_ADDRESS where there is none)."""
+    answers = _ask(_ADDRESSES, struct.pack("=BBBBi", 0, 0, 0, 0, 0), _DUMP, _ROUTE)
+    found = [_attributes(body[8:]) for body in answers]
+    return {str(ipaddress.ip_address(has.get(2) or has[1])) for has in found if {1, 2} & has.keys()}
+
+
+def _turned(flow: Flow) -> Flow:
+    return replace(flow, source=flow.dest, port=flow.to, dest=flow.source, to=flow.port)
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:

@@ -48,7 +48,12 @@ class Cutter:
         return [flow for flow in flows if flow.mark & _ID in marks]
 
     def _cut_audio(self, version: Version, addresses: set[str], live: set[int]) -> None:
-        flows = list(self._connections.find(version))
+        # Of all that the table may hold: strangers fill it with handshakes that they never end.
+        flows = [
+            flow
+            for flow in self._connections.find(version)
+            if flow.mark & FLOW_BIT or not addresses.isdisjoint((flow.source, flow.dest))
+        ]
         phones = (flow for flow in flows if flow.mark & FLOW_BIT)
         spared = {flow.source for flow in phones if flow.mark & _ID in live}
         gone = addresses - spared

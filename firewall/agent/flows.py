@@ -5,6 +5,7 @@ knows what no SIP message tells Asterisk.
 """
 
 import ipaddress
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -30,22 +31,26 @@ class Whereabouts:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._lock = threading.Lock()  # a revocation asks while a connection of the watch notes
         self._seen: dict[int, dict[str, float]] = {}
 
     def note(self, flows: Iterable[Flow]) -> None:
         """Remember where these flows come from, and forget what is too long ago."""
-        now = self._clock()
-        for flow in flows:
-            self._seen.setdefault(flow.mark & _ID, {})[flow.source] = now
-        for mark, places in list(self._seen.items()):
-            kept = {place: at for place, at in places.items() if now - at < REMEMBERED}
-            self._seen[mark] = dict(sorted(kept.items(), key=lambda item: -item[1])[:MOST_PLACES])
-            if not kept:
-                del self._seen[mark]
+        with self._lock:
+            now = self._clock()
+            for flow in flows:
+                self._seen.setdefault(flow.mark & _ID, {})[flow.source] = now
+            for mark, places in list(self._seen.items()):
+                kept = {place: at for place, at in places.items() if now - at < REMEMBERED}
+                latest = sorted(kept.items(), key=lambda item: -item[1])
+                self._seen[mark] = dict(latest[:MOST_PLACES])
+                if not kept:
+                    del self._seen[mark]
 
     def of(self, marks: Iterable[int]) -> set[str]:
         """Addresses from which one of these tokens came."""
-        return {place for mark in marks for place in self._seen.get(mark, ())}
+        with self._lock:
+            return {place for mark in marks for place in self._seen.get(mark, ())}
 
 
 class Flows:

@@ -140,13 +140,15 @@ class Jail:
         """End what they have open: their packets meet the ban, and ours to them no old flow."""
         wanted, widths = set(gone), sorted({(one.version, one.prefixlen) for one in gone})
         connections = self._netfilter.connections
-        connections.end(
+        # Found before any is ended, and no other is kept: strangers can fill the table.
+        found = [
             flow
-            for flow in list(connections.find())
+            for flow in connections.find()
             if any(
                 net in wanted for end in (flow.source, flow.dest) for net in _around(end, widths)
             )
-        )
+        ]
+        connections.end(found)
 
 
 class Guarded:

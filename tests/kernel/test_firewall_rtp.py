@@ -116,6 +116,21 @@ def test_the_rtp_of_a_revoked_phone_is_cut_and_stays_cut(bench: Bench, family: i
     assert bench.arrived(family, "rtp") == []
 
 
+def test_a_phone_whom_the_server_spoke_to_first_loses_its_rtp_with_its_token(
+    bench: Bench, family: int
+) -> None:
+    """After a reboot Asterisk asks the contacts that it kept: its own packet begins the flow."""
+    phone = bench.hands["attacker"].udp(family, PHONE[family])
+    bench.sip[family].send(b"OPTIONS sip:x SIP/2.0\r\n\r\n", PHONE[family], phone.port)
+    phone.send(register(FIRST), SRV[family], SIP)
+    phone.send(VOICE, SRV[family], RTP)
+    assert bench.arrived(family, "rtp") == [VOICE]
+    whose = bench.channel.whose(PHONE[family], phone.port)
+    bench.apply(tokens=(token(2),), revoked=(1,))
+    phone.send(VOICE, SRV[family], RTP)
+    assert (whose, bench.arrived(family, "rtp")) == (1, [])
+
+
 def test_a_neighbour_behind_the_same_address_keeps_its_rtp(bench: Bench, family: int) -> None:
     one, two = (bench.hands["attacker"].udp(family, PHONE[family]) for _ in range(2))
     one.send(register(FIRST), SRV[family], SIP)
