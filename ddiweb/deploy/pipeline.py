@@ -7,7 +7,8 @@ Each move is a conditional UPDATE on state and fence, so two workers can't both 
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -92,18 +93,26 @@ def _hurry(node: Node, targets: Sequence[Target]) -> bool:
 
     Its faults are only noted: the run is the truth.
     """
-    try:
+    with _noted(node):
         if node.dry_run or not any(one.hurries(node) for one in targets):
             return False
         with lease(node.pk) as held:
             for target in targets:
-                # All, in order: what one brings about may be what the next waits for.
-                target.hurry(node, held.fence)
+                # All, in order: what one brings about may be what the next waits for. One that is
+                # down does not keep a revoked phone in.
+                with _noted(node):
+                    target.hurry(node, held.fence)
+    return True
+
+
+@contextmanager
+def _noted(node: Node) -> Iterator[None]:
+    try:
+        yield
     except (DeployError, DatabaseError) as error:
         log.warning("node %s: the quick lane was not taken: %s", node.pk, error)
     except Exception:
         log.exception("node %s: the quick lane met a defect", node.pk)
-    return True
 
 
 class _Run:

@@ -178,6 +178,14 @@ def test_its_fault_is_not_the_deployments(node: Node, fault: Exception) -> None:
     assert deployed(node, target) == State.DONE
 
 
+def test_a_target_that_is_down_keeps_no_revoked_token_in(node: Node) -> None:
+    rows = MemoryTarget(hasty=True, fail={"hurry": [Retryable("locked")]})
+    rules = MemoryTarget()
+    row = services.request_deployment(node, "test")
+    pipeline._hurry(row.node, [rows, rules])
+    assert rules.calls == ["hurry"]
+
+
 def test_a_busy_node_is_left_to_whoever_holds_it(node: Node) -> None:
     target = MemoryTarget(hasty=True)
     row = services.request_deployment(node, "test")
