@@ -1,6 +1,7 @@
 """The same Asterisk on PostgreSQL, with a role that may only read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -8,8 +9,9 @@ import pytest
 
 from lab.phones import PjsuaPhone
 from lab.postgres import postgres_cluster
-from lab.vendor import SERVER, VENDOR_TONE_HZ
+from lab.vendor import FIRST, SECOND, SERVER, VENDOR_TONE_HZ
 from peers.realtime.facts import StepFacts
+from peers.realtime.hours import ScheduleFacts, TimeFacts
 from peers.realtime.store_pgsql import PgsqlStore
 from tests.asterisk.conftest import (
     LONDON,
@@ -18,8 +20,10 @@ from tests.asterisk.conftest import (
     PHONE_TONE_HZ,
     Bench,
     bench_on,
+    ring,
     snapshot,
 )
+from tests.asterisk.outside import ALLOWED, TRUNKS, allow, call, taking
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +72,31 @@ def test_a_changed_route_is_in_force_at_the_next_call(
 def test_a_strangers_invite_is_401(pgsql_bench: Bench) -> None:
     stranger = pgsql_bench.vendor("203.0.113.66", "attacker")
     assert stranger.call(LONDON, "trunk_1").status == 401
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        # Closed: the step behind, which has no hours, is taken all the same.
+        ((), 486),
+        # A holiday long ago, then a line without dates, which so holds on each day.
+        ((TimeFacts(False, first="20200101", last="20200102"), TimeFacts(True)), 200),
+    ],
+)
+def test_what_a_row_leaves_blank_is_not_taken_from_the_row_before(
+    pgsql_bench: Bench, registered: PjsuaPhone, lines: tuple[TimeFacts, ...], seen: int
+) -> None:
+    steps = (replace(ring(), schedule="schedule_1"), StepFacts(2, "reject", cause="busy"))
+    hours = (ScheduleFacts("schedule_1", "UTC", lines),)
+    pgsql_bench.apply(replace(snapshot(steps=steps), schedules=hours))
+    assert pgsql_bench.vendor().call(LONDON).status == seen
+
+
+def test_the_second_trunk_does_not_write_numbers_as_the_first_one_wants_them(
+    pgsql_bench: Bench,
+) -> None:
+    first, second = TRUNKS
+    allow(pgsql_bench, vendors=(replace(first, prefix_out="99"), second))
+    with taking(pgsql_bench, FIRST, 503), taking(pgsql_bench, SECOND) as other:
+        assert call(pgsql_bench, f"+{ALLOWED}")[0].status == 200
+    assert other.dialled == [f"+{ALLOWED}"]
