@@ -1,13 +1,14 @@
 """Outgoing calls of a phone on the real Asterisk: to whom, by which trunk, as whom."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from lab.vendor import FIRST, SECOND
 from peers.realtime.outgoing import Caps
 from tests.asterisk.conftest import LONDON, Bench
-from tests.asterisk.outside import ALLOWED, allow, call, taking
+from tests.asterisk.outside import ALLOWED, TRUNKS, allow, call, taking
 
 
 def test_a_phone_without_a_policy_reaches_nothing(bench: Bench) -> None:
@@ -66,3 +67,15 @@ def test_what_a_phone_says_of_itself_is_not_told_to_the_vendor(bench: Bench) -> 
         assert call(bench, f"+{ALLOWED}", headers=lies, from_user="alice")[0].status == 200
     assert "8765550100" not in vendor.invites[0]
     assert re.search(rf"^From: <sip:\+{LONDON}@", vendor.invites[0], re.MULTILINE)
+
+
+def test_no_allowed_number_becomes_one_of_abroad_when_it_is_written_nationally(
+    bench: Bench,
+) -> None:
+    """Italy's numbers have no 0 before them, so +39 00 1 212… would be New York."""
+    italian = replace(TRUNKS[0], country="39", national="", number_out="national")
+    allow(bench, vendors=(italian, TRUNKS[1]), destinations=(("39", True),))
+    with taking(bench) as vendor:
+        call(bench, "+39001212555019")
+        call(bench, "+390612345678")
+    assert vendor.dialled == ["0039001212555019", "0612345678"]
