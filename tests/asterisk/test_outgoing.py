@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from lab.vendor import FIRST, SECOND
-from peers.realtime.outgoing import Caps
+from peers.realtime.facts import ServerFacts, TrunkFacts
+from peers.realtime.outgoing import Caps, TollFacts
 from tests.asterisk.conftest import LONDON, Bench
 from tests.asterisk.outside import ALLOWED, TRUNKS, allow, call, taking
 
@@ -79,3 +80,21 @@ def test_no_allowed_number_becomes_one_of_abroad_when_it_is_written_nationally(
         call(bench, "+39001212555019")
         call(bench, "+390612345678")
     assert vendor.dialled == ["0039001212555019", "0612345678"]
+
+
+def test_a_trunk_without_a_host_that_is_up_leaves_the_next_one_also_after_a_capped_one(
+    bench: Bench,
+) -> None:
+    first, second = TRUNKS
+    third = TrunkFacts("trunk_3", (), servers=(ServerFacts(SECOND),))
+    capped = Caps(calls=1)
+    tolls = (TollFacts("trunk_1", capped), TollFacts("trunk_2"), TollFacts("trunk_3"))
+    allow(
+        bench,
+        vendors=(first, replace(second, servers=()), third),
+        trunks=("trunk_1", "trunk_2", "trunk_3"),
+        tolls=tolls,
+    )
+    with taking(bench), taking(bench, SECOND) as other:
+        answers = call(bench, *[f"+{ALLOWED}"] * 2, hold=1.0)
+    assert ([one.status for one in answers], len(other.invites)) == ([200, 200], 1)
