@@ -62,3 +62,17 @@ def test_the_caps_of_the_policy_hold_for_calls_that_are_sent_on(bench: Bench) ->
     with taking(bench) as there:
         seen = [bench.vendor().call(ddi, source_port=5090).status for _ in range(4)]
     assert (seen, len(there.dialled)) == ([200, 200, 486, 486], 2)
+
+
+def test_a_phone_that_rings_after_a_forward_shows_the_caller_as_before(
+    bench: Bench, phone: PjsuaPhone
+) -> None:
+    step = StepFacts(1, "forward", forward_to=ALLOWED, policy="policy_1", timeout=20)
+    outgoing = OutgoingFacts((), (policy(),), (TollFacts("trunk_1"), TollFacts("trunk_2")))
+    number = NumberFacts(LONDON, "trunk_1", "Sales", (step, ring(position=2)))
+    bench.apply(replace(snapshot(trunks=TRUNKS), numbers=(number,), outgoing=outgoing))
+    with taking(bench, FIRST, 486):
+        assert bench.vendor().call(LONDON, source_port=5090).status == 200
+    message = phone.wait_for_call()
+    assert "Sales" in message.header("From")
+    assert not message.header("Diversion")
