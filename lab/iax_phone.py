@@ -20,6 +20,7 @@ _MODULES = (
     *("res_timing_timerfd", "res_crypto", "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_g722"),
     *("codec_resample", "codec_opus_open_source", "res_format_attr_opus", "format_wav"),
     *("format_pcm", "pbx_config", "app_playtones", "app_mixmonitor", "app_dial", "func_channel"),
+    "res_clioriginate",
     "chan_iax2",
 )
 _FILES = {
@@ -75,6 +76,7 @@ class IaxPhone:
         codec: str = "alaw",
     ) -> None:
         self._ns = ns
+        self._account = f"{user}:{password}@{server}:{server_port}"
         self.folder = folder.resolve()
         parts = asterisk_paths()
         login = f"{user}:{password}@{server}:{server_port}" if password else ""
@@ -121,6 +123,11 @@ class IaxPhone:
                 return True
             time.sleep(0.2)
         return False
+
+    def dial(self, number: str, context: str = "") -> None:
+        """Call ``number`` for at most three seconds; ``context`` is a wish to the node."""
+        where = f"{number}@{context}" if context else number
+        self._asked(f"channel originate IAX2/{self._account}/{where} application Wait 3")
 
     def in_call(self) -> bool:
         """Whether it has answered."""

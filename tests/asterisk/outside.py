@@ -43,9 +43,10 @@ def allow(
     tolls: tuple[TollFacts, ...] | None = None,
     peers: tuple[PeerFacts, ...] | None = None,
     tls_port: int = 0,
+    caller: str = "peer_1",
     **changes: Any,
 ) -> None:
-    """Let alice call by this policy."""
+    """Let alice, or another ``caller``, call by this policy."""
     facts = snapshot(trunks=vendors, peers=peers or (peer(), peer("bob", "peer_2")))
     tolls = tolls or (TollFacts("trunk_1"), TollFacts("trunk_2"))
     bench.apply(
@@ -53,7 +54,7 @@ def allow(
             facts,
             node=replace(facts.node, tls_port=tls_port),
             outgoing=OutgoingFacts(
-                (CallerOutFacts("peer_1", "policy_1", LONDON),), (policy(**changes),), tolls
+                (CallerOutFacts(caller, "policy_1", LONDON),), (policy(**changes),), tolls
             ),
         )
     )

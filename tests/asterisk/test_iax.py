@@ -1,5 +1,6 @@
 """IAX2 phones on the real Asterisk, a second one as the phone, without the firewall."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from lab.process import wait_until
 from lab.vendor import FIRST, SERVER, VENDOR_TONE_HZ
 from peers.realtime import iax
 from peers.realtime.facts import AccountFacts, PeerFacts, Snapshot
-from tests.asterisk.conftest import LONDON, NODE, PASSWORD, PHONE_TONE_HZ, Bench, snapshot
+from peers.realtime.outgoing import Caps
+from tests.asterisk.conftest import LONDON, NODE, PASSWORD, PHONE_TONE_HZ, Bench, peer, snapshot
+from tests.asterisk.outside import ALLOWED, allow, taking
 
 TOKEN = f"ddi-abcdefgh-{'k' * 26}"
 
@@ -65,3 +68,23 @@ def test_the_module_is_there_only_while_a_phone_uses_it(bench: Bench, iax_bench:
     assert loaded()
     bench.apply(Snapshot(NODE))
     wait_until(lambda: not loaded(), 5, "the module is gone")
+
+
+def test_an_iax2_phone_calls_by_its_policy_and_caps_whatever_context_it_asks_for(
+    bench: Bench, tmp_path: Path
+) -> None:
+    account = AccountFacts(TOKEN, iax_secret=PASSWORD)
+    nina = PeerFacts("peer_9", "nina", token_accounts=(account,))
+    caps = Caps(calls=9, calls_a_minute=2, seconds_a_day=36_000)
+    # A peer of its own: earlier tests' calls do not count.
+    allow(bench, peers=(peer(), nina), caller="peer_9", caps=caps)
+    with taking(bench) as vendor, phone(bench, tmp_path) as there:
+        assert there.registered(), there.state()
+        for context in ("outgoing", "to-trunk", "from-trunk", "emergency", "ddi"):
+            there.dial(f"+{ALLOWED}", context)
+        there.dial("+449098790000")
+        for _ in range(4):
+            there.dial(f"+{ALLOWED}")
+        wait_until(lambda: len(vendor.dialled) >= 2, 10, "it calls")
+        time.sleep(1)
+        assert vendor.dialled == [f"+{ALLOWED}"] * 2
