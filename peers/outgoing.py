@@ -8,6 +8,7 @@ from peers.numbering.zones import destinations, zones
 from peers.outgoing_models import UNIT
 from peers.outgoing_models import Caps as CapsModel
 from peers.realtime.outgoing import (
+    TRUNKS_MAX,
     CallerOutFacts,
     Caps,
     OutgoingFacts,
@@ -46,7 +47,8 @@ def _policy(policy: OutgoingPolicy) -> PolicyFacts:
     country = zones()[policy.country]
     trunks = tuple(one.trunk.key for one in policy.trunks.all())
     first = (policy.emergency_trunk.key,) if policy.emergency_trunk else ()
-    emergency_trunks = tuple(dict.fromkeys((*first, *trunks)))
+    # With one of its own there may be one more than a policy can hold.
+    emergency_trunks = tuple(dict.fromkeys((*first, *trunks)))[:TRUNKS_MAX]
     numbers = {*country.emergency, *policy.emergency_more.split()}
     own = [(one.prefix.removeprefix("+"), one.allow) for one in policy.prefixes.all()]
     return PolicyFacts(

@@ -11,6 +11,7 @@ from peers.forms import PhoneNumberField
 from peers.models import OutgoingPolicy, OutgoingPrefix, OutgoingTrunk, Rate, TrunkToll
 from peers.numbering.zones import choices, countries
 from peers.outgoing_models import trunk_fault
+from peers.realtime.outgoing import TRUNKS_MAX
 
 PLACES = 20
 
@@ -54,14 +55,21 @@ class OutgoingTrunkFormSet(forms.BaseInlineFormSet):
     """All trunks of a policy: of its node, and with a host to call."""
 
     def clean(self) -> None:
-        """Refuse a trunk by which no call could go out."""
+        """Refuse a trunk by which no call could go out, and more than Asterisk would try."""
         super().clean()
+        count = 0
         for form in self.forms:
             data = getattr(form, "cleaned_data", {})
             if data.get("trunk") and not data.get("DELETE"):
+                count += 1
                 fault = trunk_fault(data["trunk"], self.instance.node_id)
                 if fault:
                     form.add_error("trunk", fault)
+        if count > TRUNKS_MAX:
+            raise ValidationError(
+                f"A policy has at most {TRUNKS_MAX} trunks; take {count - TRUNKS_MAX} out.",
+                code="too_many_trunks",
+            )
 
 
 class OutgoingPrefixForm(forms.ModelForm):

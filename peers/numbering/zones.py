@@ -71,7 +71,7 @@ def destinations(
     Zones that were not chosen are denied where they lie within a chosen one's code, and premium
     ranges unless ``premium``. A key that is unknown (an update took it away) allows nothing.
     """
-    known, picked = zones(), set(chosen)
+    known, picked, own = zones(), set(chosen), list(own)
     codes = {known[key].code for key in picked if key in known}
     rules: dict[str, bool] = {}
     for zone in known.values():
@@ -79,9 +79,13 @@ def destinations(
             continue
         for prefix in zone.prefixes:
             rules[prefix] = zone.key in picked
-    # After all prefixes: a range that is premium anywhere under the code is so for everybody.
+    # After all prefixes: a range that is premium anywhere under the code is so for everybody. Also
+    # where only a prefix of one's own allows the code: +44 does not mean the premium numbers in it.
+    allowed = [prefix for prefix, allow in own if allow]
     for zone in known.values():
-        if zone.code in codes:
+        if zone.code in codes or any(
+            zone.code.startswith(prefix) or prefix.startswith(zone.code) for prefix in allowed
+        ):
             rules |= dict.fromkeys(zone.never, False)
             if not premium:
                 rules |= dict.fromkeys(zone.premium, False)

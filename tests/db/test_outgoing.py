@@ -23,6 +23,7 @@ from peers.models import (
 )
 from peers.realtime import snapshot
 from peers.realtime.ami_message import Message
+from peers.realtime.outgoing import TRUNKS_MAX
 from peers.realtime.render import render
 from tests import factories
 from tests.db import panel
@@ -280,3 +281,27 @@ def test_a_cap_that_was_reached_stands_in_the_panel_and_in_the_api(node: Node, p
     assert peer.name in panel.client().get("/board/").content.decode()
     shown = client(operator()).get(V1 + "toll-alarms/").json()["results"][0]
     assert shown["what"] == "as many calls at once as allowed"
+
+
+def test_the_panel_takes_no_more_trunks_than_asterisk_tries(
+    node: Node, number: Number, trunk: Trunk
+) -> None:
+    """More would be refused by each later deployment of the node, whatever it is about."""
+    others = [factories.trunk(node, host=f"sip{n}.example.net") for n in range(TRUNKS_MAX)]
+    wish = form(node, number, trunk) | {"trunks-TOTAL_FORMS": str(1 + TRUNKS_MAX)}
+    for place, one in enumerate(others, start=1):
+        wish |= {f"trunks-{place}-position": str(place + 1), f"trunks-{place}-trunk": one.pk}
+    answer = panel.client().post("/peers/outgoingpolicy/add/", wish)
+    assert "at most 10 trunks" in panel.faults(answer)
+    assert not OutgoingPolicy.objects.exists()
+
+
+def test_a_trunk_of_its_own_for_emergencies_beside_all_others_can_be_rendered(
+    node: Node, number: Number, trunk: Trunk
+) -> None:
+    policy = factories.policy(number, emergency_trunk=trunk)
+    for place in range(1, TRUNKS_MAX + 1):
+        other = factories.trunk(node, host=f"sip{place}.example.net")
+        OutgoingTrunk.objects.create(policy=policy, trunk=other, position=place)
+    listed = table(node, "ddi_policies")[policy.key]["emergency"].split("&")
+    assert (listed[0], len(listed)) == (trunk.key, TRUNKS_MAX)

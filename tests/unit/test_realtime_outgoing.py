@@ -49,6 +49,21 @@ def test_premium_numbers_of_a_chosen_country_are_refused() -> None:
     assert allowed == []
 
 
+@pytest.mark.parametrize(
+    ("digits", "allowed"),
+    [("442079460999", True), ("449098790000", False), ("4401212555019", False), ("43720", False)],
+)
+def test_a_prefix_that_allows_a_whole_country_does_not_allow_its_premium_numbers(
+    digits: str, allowed: bool
+) -> None:
+    assert lets(list(destinations([], premium=False, own=[("44", True)])), digits) is allowed
+
+
+def test_a_premium_number_is_allowed_by_its_own_prefix() -> None:
+    own = [("44", True), ("449098790000", True)]
+    assert lets(list(destinations([], premium=False, own=own)), "449098790000")
+
+
 @pytest.mark.parametrize("key", ["GB", "US", "FR", "DE", "IT", "IE", "CA", "RU", "AU", "JM"])
 def test_ordinary_numbers_of_a_chosen_country_are_allowed(key: str) -> None:
     rules = list(destinations([key], premium=False))
