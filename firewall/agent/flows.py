@@ -8,7 +8,7 @@ import ipaddress
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from firewall.agent.conntrack import Flow, Version
@@ -17,6 +17,7 @@ from firewall.ruleset.types import FLOW_BIT, MARK_BITS, Intent, Invalid, network
 
 REMEMBERED = 4 * 3600  # seconds
 MOST_PLACES = 8  # of one token
+MOST_TOLD = 1024  # places of one token: with datagrams its holder can feign any number
 PLACE = {4: 24, 6: 48}  # addresses that share so long a prefix are one place
 _ID = (1 << MARK_BITS) - 1
 _TIMEOUTS = Path("/proc/sys/net/netfilter")
@@ -36,14 +37,18 @@ class Whereabouts:
 
     def note(self, flows: Iterable[Flow]) -> None:
         """Remember where these flows come from, and forget what is too long ago."""
+        now = self._clock()
+        for flow in flows:
+            with self._lock:
+                places = self._seen.setdefault(flow.mark & _ID, {})
+                places.pop(flow.source, None)  # the order is that of the last time
+                places[flow.source] = now
+                if len(places) > MOST_PLACES:
+                    del places[next(iter(places))]
         with self._lock:
-            now = self._clock()
-            for flow in flows:
-                self._seen.setdefault(flow.mark & _ID, {})[flow.source] = now
             for mark, places in list(self._seen.items()):
                 kept = {place: at for place, at in places.items() if now - at < REMEMBERED}
-                latest = sorted(kept.items(), key=lambda item: -item[1])
-                self._seen[mark] = dict(latest[:MOST_PLACES])
+                self._seen[mark] = kept
                 if not kept:
                     del self._seen[mark]
 
@@ -81,18 +86,24 @@ class Flows:
     def places(self) -> dict[str, dict[str, int]]:
         """Mark → place → seconds since its last packet, for tokens known from several places.
 
+        At most `MOST_TOLD` of a token.
+
         Mostly the answer is empty: a phone is in one place.
         """
         seen: dict[str, dict[str, int]] = defaultdict(dict)
+        self._whereabouts.note(self._placed(seen))
+        return {mark: at for mark, at in seen.items() if len(at) > 1}
+
+    def _placed(self, seen: dict[str, dict[str, int]]) -> Iterator[Flow]:
+        """All flows of phones, one at a time, for there can be very many; counted in `seen`."""
         limits = _limits()
-        found = list(self._connections.find(mark=FLOW_BIT, mask=FLOW_BIT))
-        self._whereabouts.note(found)
-        for flow in found:
+        for flow in self._connections.find(mark=FLOW_BIT, mask=FLOW_BIT):
             place = str(ipaddress.ip_network((flow.source, PLACE[flow.version]), strict=False))
             silent = max(0, limits.get(flow.kind, flow.left) - flow.left)
             at = seen[str(flow.mark & _ID)]
-            at[place] = min(silent, at.get(place, silent))
-        return {mark: at for mark, at in seen.items() if len(at) > 1}
+            if place in at or len(at) < MOST_TOLD:
+                at[place] = min(silent, at.get(place, silent))
+            yield flow
 
 
 def endpoint(address: object, port: object) -> tuple[str, int]:
