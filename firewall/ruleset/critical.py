@@ -20,6 +20,7 @@ _PORTS = {
     "rtp_first": "the first RTP port moves from {} to {}",
     "rtp_last": "the last RTP port moves from {} to {}",
 }
+_IAX2 = 4569  # IANA's; no VPN that the host opened comes in there
 _LISTS = ("management", "management_ports", "services")
 
 
@@ -58,11 +59,13 @@ def _moved(before: Intent, wanted: Intent) -> Iterable[str]:
         old, new = getattr(before, name), getattr(wanted, name)
         if old != new and old:  # a port that was not there takes nothing away
             yield words.format(old, new or "none")
+    if wanted.iax_port not in (before.iax_port, 0, _IAX2):
+        yield f"the IAX2 port moves from {before.iax_port or 'none'} to {wanted.iax_port}"
 
 
 def _kept(before: Intent, wanted: Intent) -> Intent:
     """`wanted` with all ways in of `before`; new ones as well, if they can stand side by side."""
-    old: dict[str, Any] = {name: getattr(before, name) for name in (*_PORTS, *_LISTS)}
+    old: dict[str, Any] = {name: getattr(before, name) for name in (*_PORTS, "iax_port", *_LISTS)}
     # What was to end may end: kept on, it would stay open for as long as nobody confirms the rest.
     old["services"] = tuple(one for one in before.services if not one.ends)
     both = {name: tuple(dict.fromkeys((*old[name], *getattr(wanted, name)))) for name in _LISTS}

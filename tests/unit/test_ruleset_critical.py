@@ -28,6 +28,7 @@ BEFORE = Intent(
         ({"tls_port": 0}, "the port of SIP over TLS moves from 5061 to none"),
         ({"rtp_first": 9000}, "the first RTP port moves from 10000 to 9000"),
         ({"rtp_last": 20_000}, "the last RTP port moves from 10100 to 20000"),
+        ({"iax_port": 51821}, "the IAX2 port moves from none to 51821"),
         ({"services": ()}, "service udp 51820 is removed"),
         ({"services": (replace(VPN, network="192.0.2.0/24"),)}, "service udp 51820 is removed"),
     ],
@@ -40,6 +41,11 @@ def test_what_takes_a_way_in_is_tried(change: dict[str, Any], words: str) -> Non
     assert set(BEFORE.services) <= set(now.services)
     assert now.management_ports == BEFORE.management_ports
     assert (now.sip_port, now.tls_port, now.rtp_first, now.rtp_last) == (5060, 5061, 10_000, 10_100)
+
+
+def test_iax2_within_the_old_rtp_range_waits_for_the_new_one() -> None:
+    wanted = replace(BEFORE, rtp_first=20_000, rtp_last=20_100, iax_port=10_050)
+    assert split(BEFORE, wanted, BUILTIN).now.iax_port == 0
 
 
 def test_a_service_whose_time_is_set_ends_without_a_trial() -> None:
@@ -55,6 +61,7 @@ def test_a_service_whose_time_is_set_ends_without_a_trial() -> None:
     [
         {"tokens": (), "revoked": (1,)},
         {"vendors": ("203.0.113.20/32",)},
+        {"iax_port": 4569},
         {"bans": ("203.0.113.66/32",)},
         {"management": ("192.0.2.0/23", "2001:db8::/32")},
         {"management": (*BEFORE.management, "203.0.113.0/24")},
