@@ -154,16 +154,22 @@ class Netfilter:
         path = self._config.tool_env.get("XTABLES_LOCKFILE", "/run/xtables.lock")
         own = [str(self._config.state_dir / f"xtables{version}.lock") for version in _COMMAND]
         deadline = time.monotonic() + _LOCK_SECONDS
-        with open(path, "a", opener=_private) as file:
+        try:
+            lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Retryable(f"the lock of iptables, {path}: {error.strerror}") from None
+        try:
             while True:
                 try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise Retryable("another program holds the lock of iptables") from None
                     time.sleep(0.005)
             yield [{"XTABLES_LOCKFILE": name} for name in own]
+        finally:
+            os.close(lock)
 
     def _save(self, version: int, backend: str) -> str:
         name = f"{_COMMAND[version]}-{backend}-save"
@@ -199,10 +205,6 @@ class Netfilter:
             raise Retryable(f"{name} did not end within {_SECONDS} s") from None
         except OSError as error:
             raise Refused(f"tool {name} does not start: {error.strerror}") from None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _said(done: "subprocess.CompletedProcess[str]") -> str:
