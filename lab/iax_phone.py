@@ -20,7 +20,7 @@ _MODULES = (
     *("res_timing_timerfd", "res_crypto", "codec_alaw", "codec_ulaw", "codec_a_mu", "codec_g722"),
     *("codec_resample", "codec_opus_open_source", "res_format_attr_opus", "format_wav"),
     *("format_pcm", "pbx_config", "app_playtones", "app_mixmonitor", "app_dial", "func_channel"),
-    "res_clioriginate",
+    *("res_clioriginate", "app_transfer"),
     "chan_iax2",
 )
 _FILES = {
@@ -55,6 +55,9 @@ exten => s,1,Answer()
  same => n,MixMonitor({home}/both.wav,r({home}/heard.wav))
  same => n,Playtones({tone_hz})
  same => n,Wait(60)
+; Once the node has connected both ends.
+exten => _[+0-9].,1,Wait(1)
+ same => n,Transfer(${{EXTEN}})
 """,
 }
 
@@ -124,10 +127,14 @@ class IaxPhone:
             time.sleep(0.2)
         return False
 
-    def dial(self, number: str, context: str = "") -> None:
-        """Call ``number`` for at most three seconds; ``context`` is a wish to the node."""
+    def dial(self, number: str, context: str = "", hand_over: str = "") -> None:
+        """Call ``number`` for at most three seconds; ``context`` is a wish to the node.
+
+        ``hand_over``: whoever answers is to be connected with that number (RFC 5456, 6.3.4).
+        """
         where = f"{number}@{context}" if context else number
-        self._asked(f"channel originate IAX2/{self._account}/{where} application Wait 3")
+        then = f"extension {hand_over}@in" if hand_over else "application Wait 3"
+        self._asked(f"channel originate IAX2/{self._account}/{where} {then}")
 
     def in_call(self) -> bool:
         """Whether it has answered."""

@@ -88,3 +88,19 @@ def test_an_iax2_phone_calls_by_its_policy_and_caps_whatever_context_it_asks_for
         wait_until(lambda: len(vendor.dialled) >= 2, 10, "it calls")
         time.sleep(1)
         assert vendor.dialled == [f"+{ALLOWED}"] * 2
+
+
+@pytest.mark.parametrize("onward", [f"+{ALLOWED[:-1]}8", "112"])
+def test_an_iax2_phone_can_not_hand_the_other_end_of_its_call_over_to_a_second_number(
+    bench: Bench, tmp_path: Path, onward: str
+) -> None:
+    """Both would go on, and be paid for, but only the second be counted."""
+    account = AccountFacts(TOKEN, iax_secret=PASSWORD)
+    nina = PeerFacts("peer_8", "nina", token_accounts=(account,))
+    allow(bench, peers=(peer(), nina), caller="peer_8")
+    with taking(bench) as vendor, phone(bench, tmp_path) as there:
+        assert there.registered(), there.state()
+        there.dial(f"+{ALLOWED}", hand_over=onward)
+        wait_until(lambda: f"[{onward}@from-peer:" in bench.dialplan(), 10, "it hands over")
+        time.sleep(1)
+        assert vendor.dialled == [f"+{ALLOWED}"]
