@@ -198,6 +198,8 @@ def test_an_agent_that_comes_back_neither_ends_nor_prolongs_a_trial(office: Benc
     took = time.monotonic() - begun
     assert (during, len(found["changes"])) == ("silence", 2)
     assert took < 9
+    # Its note that nobody confirmed comes a moment later, and would hold the next test's trial.
+    wait_until(lambda: office.channel.status()["lapsed"] is not None, 10, "noted")
 
 
 def test_an_agent_that_comes_back_can_still_be_told_to_keep_a_trial(office: Bench) -> None:
