@@ -133,7 +133,8 @@ def test_a_change_is_written_whole_or_not_at_all(store: Store) -> None:
 
 
 def test_a_value_with_quotes_is_carried_as_it_is(store: Store) -> None:
-    wanted = Rows.of([Row("ps_auths", "t-out", ("digest", "u", "", "a'b\"c,$d\\--%s?", ""))])
+    values = ("digest", "u", "", "a'b\"c,$d\\--%s?", "", "MD5", "MD5")
+    wanted = Rows.of([Row("ps_auths", "t-out", values)])
     _apply(store, wanted, 1)
     assert store.read() == wanted
 
