@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -38,9 +40,30 @@ def python(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, *arguments)
 
 
+def _taken(port: int) -> bool:
+    """Take the lock of a port; false if another process has it."""
+    path = Path(tempfile.gettempdir()) / f"ddiweb-{os.getuid()}-port-{port}.lock"
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return False
+    return True
+
+
 def free_port() -> int:
-    """Return the first port from 8000 on that is free on loopback; LabError if none is."""
+    """Return the first port from 8000 on that is free on loopback; LabError if none is.
+
+    A server takes it seconds later, and other sandboxes start meanwhile: a lock, held as long as
+    this process lives, tells them that it is given away.
+    """
     for port in range(FIRST_PORT, LAST_PORT + 1):
+        if not _taken(port):
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

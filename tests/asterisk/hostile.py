@@ -123,8 +123,9 @@ class Enemy:
         )
 
 
-def plain(name: str, address: str, called: str, caller: str) -> str:
-    """A harmless INVITE."""
+def plain(name: str, address: str, called: str, caller: str, header: str = "From") -> str:
+    """A harmless INVITE; the vendor says who calls in From, or in a header of its own, too."""
+    said = [] if header == "From" else [f"{header}: <sip:{caller}@{address}>"]
     return "\r\n".join(
         [
             f"INVITE sip:{called}@203.0.113.10 SIP/2.0",
@@ -135,6 +136,7 @@ def plain(name: str, address: str, called: str, caller: str) -> str:
             f"Call-ID: {name}@{address}",
             "CSeq: 1 INVITE",
             f"Contact: <sip:v@{address}:5060>",
+            *said,
             "Content-Type: application/sdp",
             f"Content-Length: {len(SDP)}",
             "",
@@ -190,7 +192,8 @@ def run(bench: Bench, calls: int, seed: int) -> Outcome:
         *(LONDON, f"+{LONDON}", f"00{LONDON}", "999999999", "00999999", "0207946", "12", "1", "0"),
         *("00", "000", "+", "++++", "+0", "ddi", "x"),
     )
-    known = itertools.product(called, ("+441632960111", "01632960111", "0044163", "none", "1"))
+    callers = ("+441632960111", "01632960111", "0044163", "none", "1")
+    known = itertools.product(called, callers, ("From", "P-Asserted-Identity"))
     harmless = {f"k{n}": plain(f"k{n}", FIRST, *one) for n, one in enumerate(known)}
     attempt(bench, "vendor", FIRST, harmless)
     pid, before = bench.pbx.pid, ways(bench.pbx.log("console.log"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab import dialer, sipp
 from lab.dialer import Dialled
+from lab.process import wait_until
 from lab.vendor import FIRST, SECOND, SERVER
 from peers.realtime.facts import PeerFacts, ServerFacts, TrunkFacts
 from peers.realtime.outgoing import CallerOutFacts, Caps, OutgoingFacts, PolicyFacts, TollFacts
@@ -20,6 +21,16 @@ TRUNKS = (
     TrunkFacts("trunk_2", (f"{SECOND}/32",), servers=(ServerFacts(SECOND),)),
 )
 LOOSE = Caps(calls=50, calls_a_minute=100, seconds_a_day=36_000)
+
+
+def quiet(bench: Bench) -> None:
+    """Wait until no call of an earlier test is up: it would count for a cap."""
+    with bench.pbx.client() as client:
+        wait_until(
+            lambda: client.action("CoreStatus")[0].get("CoreCurrentCalls") == "0",
+            30,
+            "the end of all calls",
+        )
 
 
 def policy(**changes: Any) -> PolicyFacts:

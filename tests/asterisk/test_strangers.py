@@ -114,7 +114,8 @@ def test_a_hostile_number_of_the_caller_reaches_the_phone_as_digits(
 def test_a_hostile_ddi_is_only_its_digits(bench: Bench, phone: PjsuaPhone, ddi: str) -> None:
     assert bench.vendor().call(ddi).status in (200, 404)
     keys = re.findall(r"NUMBER=(\S*)\"", bench.dialplan())
-    assert all(re.fullmatch(r"trunk_[12]-[0-9]{3,18}", key) for key in keys)
+    # Empty: of a number that no row has, a block is looked for.
+    assert [key for key in keys if not re.fullmatch(r"(trunk_[12]-[0-9]{3,18})?", key)] == []
 
 
 def test_a_row_changed_by_hand_is_never_an_application(bench: Bench, phone: PjsuaPhone) -> None:

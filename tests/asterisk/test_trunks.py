@@ -21,7 +21,7 @@ from peers.realtime.trunk_states import reach
 from peers.tls import authority
 from peers.tls.files import Contents, TlsFolder, transports
 from tests.asterisk.conftest import LONDON, PHONE_TONE_HZ, Bench, peer, snapshot
-from tests.asterisk.outside import ALLOWED, LOOSE, TRUNKS, allow, call, taking
+from tests.asterisk.outside import ALLOWED, LOOSE, TRUNKS, allow, call, quiet, taking
 
 ABROAD = "33199000999"
 PARIS_FROM = "+33199000555"
@@ -182,6 +182,7 @@ def test_codecs_are_offered_in_order_and_keys_as_chosen(
 def test_calls_of_both_directions_count_for_the_trunks_limit(
     bench: Bench, phones: Callable[..., PjsuaPhone]
 ) -> None:
+    quiet(bench)
     allow(bench, vendors=trunk(channels_max=1), tolls=(TollFacts("trunk_1", channels=1),))
     alice = phones("alice")
     with taking(bench, FIRST):
@@ -230,11 +231,23 @@ def by_tls(bench: Bench) -> None:
     allow(bench, vendors=secure, peers=(peer(),), trunks=("trunk_1",), tls_port=TLS_PORT)
 
 
+def answering(bench: Bench) -> None:
+    """Wait until the trunk's host answers: a connection by TLS takes a moment."""
+    with bench.pbx.client() as client:
+
+        def asked() -> bool:
+            client.action("PJSIPQualify", Endpoint="trunk_1")
+            return reach(client.action("PJSIPShowEndpoint", Endpoint="trunk_1")).answers is True
+
+        wait_until(asked, 20, "an answer of the vendor")
+
+
 def test_a_call_to_a_vendor_by_tls_and_srtp_is_heard_both_ways(
     bench: Bench, phones: Callable[..., PjsuaPhone], tmp_path: Path
 ) -> None:
     with vendor_by_tls(bench, tmp_path, NAME) as vendor:
         by_tls(bench)
+        answering(bench)
         alice = phones("alice")
         assert alice.call(f"sip:+{ALLOWED}@{SERVER}").status == 200
         (invite,) = vendor.state().incoming

@@ -51,12 +51,12 @@ def delays(ground: Ground, times: int) -> dict[str, float]:
 
 def _contact(ground: Ground) -> float:
     contacts = functools.partial(ground.stack.rows, "/contacts/")
-    with ground.ami(events=True) as client, ground.stack.line("phone", timeout=3) as say:
+    with ground.stack.line("phone", timeout=3) as say:
         count = len(contacts())
         assert say("register", **ground.login())["status"] == 200
         wait_until(lambda: len(contacts()) > count, 10, "it is shown")
         assert say("register", **ground.login(), expires=0)["status"] == 200
-        begun = _event(client, lambda one: one.get("ContactStatus") == "Removed")
+        begun = time.monotonic()  # of phones, which it does not hold, Asterisk tells no event
         wait_until(lambda: len(contacts()) == count, 20, "it is gone")
         return time.monotonic() - begun
 
