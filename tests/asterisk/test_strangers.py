@@ -112,8 +112,9 @@ def test_a_hostile_number_of_the_caller_reaches_the_phone_as_digits(
     ],
 )
 def test_a_hostile_ddi_is_only_its_digits(bench: Bench, phone: PjsuaPhone, ddi: str) -> None:
+    before = len(bench.dialplan())
     assert bench.vendor().call(ddi).status in (200, 404)
-    keys = re.findall(r"NUMBER=(\S*)\"", bench.dialplan())
+    keys = re.findall(r"\bNUMBER=(\S*)\"", bench.dialplan()[before:])
     # Empty: of a number that no row has, a block is looked for.
     assert [key for key in keys if not re.fullmatch(r"(trunk_[12]-[0-9]{3,18})?", key)] == []
 
