@@ -1,11 +1,13 @@
 """Vendors that take outgoing calls, and a phone that dials, for tests of outgoing calls."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ddiweb.deploy.errors import Refused
 from lab import dialer, sipp
 from lab.dialer import Dialled
 from lab.process import wait_until
@@ -24,8 +26,10 @@ LOOSE = Caps(calls=50, calls_a_minute=100, seconds_a_day=36_000)
 
 
 def quiet(bench: Bench) -> None:
-    """Wait until no call of an earlier test is up: it would count for a cap."""
+    """End what an earlier test left up, which would count for a cap, and wait until it is gone."""
     with bench.pbx.client() as client:
+        with contextlib.suppress(Refused):
+            client.action("Hangup", Channel="/^PJSIP.*$/")
         wait_until(
             lambda: client.action("CoreStatus")[0].get("CoreCurrentCalls") == "0",
             30,

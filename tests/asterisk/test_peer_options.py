@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lab.linphone import LinphonePhone
 from lab.phones import PjsuaPhone
+from lab.process import wait_until
 from lab.vendor import FIRST, SERVER, VENDOR_TONE_HZ
 from peers.realtime.actions import list_contacts
 from peers.realtime.facts import Connecting, PeerFacts
@@ -40,6 +41,7 @@ def test_registration_times_are_kept_to(bench: Bench, phones: Phones) -> None:
     for asked in (30, 700_000):
         assert phone.register("alice", PASSWORD, SERVER, expires=asked).registered
         with bench.pbx.client() as client:
+            wait_until(lambda: len(list(list_contacts(client))) == 1, 5, "its contact")
             (contact,) = list_contacts(client)
         given.append(contact.expires - time.time())
     assert [
