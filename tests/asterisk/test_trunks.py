@@ -231,23 +231,11 @@ def by_tls(bench: Bench) -> None:
     allow(bench, vendors=secure, peers=(peer(),), trunks=("trunk_1",), tls_port=TLS_PORT)
 
 
-def answering(bench: Bench) -> None:
-    """Wait until the trunk's host answers: a connection by TLS takes a moment."""
-    with bench.pbx.client() as client:
-
-        def asked() -> bool:
-            client.action("PJSIPQualify", Endpoint="trunk_1")
-            return reach(client.action("PJSIPShowEndpoint", Endpoint="trunk_1")).answers is True
-
-        wait_until(asked, 20, "an answer of the vendor")
-
-
 def test_a_call_to_a_vendor_by_tls_and_srtp_is_heard_both_ways(
     bench: Bench, phones: Callable[..., PjsuaPhone], tmp_path: Path
 ) -> None:
     with vendor_by_tls(bench, tmp_path, NAME) as vendor:
         by_tls(bench)
-        answering(bench)
         alice = phones("alice")
         assert alice.call(f"sip:+{ALLOWED}@{SERVER}").status == 200
         (invite,) = vendor.state().incoming
