@@ -168,8 +168,3 @@ def phones(bench: Bench, tmp_path: Path) -> Iterator[Callable[..., PjsuaPhone]]:
 def phone(phones: Callable[..., PjsuaPhone]) -> PjsuaPhone:
     """Alice's phone, behind NAT and registered."""
     return phones("alice")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Calls to a vendor by TLS come first: Asterisk's TLS transport reads its authorities once."""
-    items.sort(key=lambda item: "test_trunks.py::test_a_call_to_a_vendor_by_tls" not in item.nodeid)

@@ -191,7 +191,8 @@ def test_calls_of_both_directions_count_for_the_trunks_limit(
         alice.hangup()
 
 
-TLS_PORT = 5061
+#: Each port is a transport of its own, which reads its authorities once: not that of other tests.
+TLS_PORT = 5071
 NAME = "vendor.sandbox.test"
 
 
