@@ -16,6 +16,7 @@ import django
 
 django.setup()
 
+# Behind it, for models can not be imported before.
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 

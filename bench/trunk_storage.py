@@ -92,7 +92,7 @@ def run() -> list[Result]:
 
 def _rows(size: int) -> Rows:
     # The digest scheme of every phone (RFC 2617).
-    digest = hashlib.md5(f"phone0:{NODE.realm}:{PASSWORD}".encode()).hexdigest()  # noqa: S324
+    digest = hashlib.md5(f"phone0:{NODE.realm}:{PASSWORD}".encode()).hexdigest()  # noqa: S324 - SIP's digest
     phones = [PeerFacts(f"peer_{n}", f"phone{n}", digest) for n in range(size)]
     trunk = TrunkFacts(
         "trunk_1", (f"{FIRST}/32",), (ServerFacts(FIRST), ServerFacts("203.0.113.99")), qualify=True

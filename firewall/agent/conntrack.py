@@ -7,7 +7,6 @@ which costs microseconds (linux/netfilter/nfnetlink_conntrack.h).
 
 import errno
 import ipaddress
-import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -15,19 +14,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ddiweb.deploy.errors import Retryable
+from firewall.agent.nlmessage import ACK, DUMP, NETFILTER, ROUTE, ask, attribute, attributes, tell
 
 Version = Literal[4, 6]
 
-_ROUTE, _NETFILTER = 0, 12  # NETLINK_ROUTE, NETLINK_NETFILTER
 _ADDRESSES = 22  # RTM_GETADDR
 _GET, _DELETE, _STATS = 1 << 8 | 1, 1 << 8 | 2, 1 << 8 | 5  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_…
-_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
-_ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
 _TUPLE, _STATUS, _TIMEOUT, _MARK, _ID, _ZONE, _MASK = 1, 3, 7, 8, 12, 18, 21  # CTA_…
 _ASSURED = 1 << 2  # IPS_ASSURED
 _KINDS = {socket.IPPROTO_UDP: "udp", socket.IPPROTO_TCP: "tcp"}
 _INET = {4: socket.AF_INET, 6: socket.AF_INET6}
-_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,9 @@ class Connections:
         """Whether the kernel answers about its connections (module nf_conntrack_netlink)."""
         if not self._known and not self._off:
             try:
-                self._known = any(True for _ in _ask(_STATS, _head(socket.AF_UNSPEC), _ACK))
+                self._known = any(
+                    True for _ in ask(NETFILTER, _STATS, _head(socket.AF_UNSPEC), ACK)
+                )
             except OSError:
                 return False
         return self._known
@@ -75,11 +73,11 @@ class Connections:
             return
         head = _head(_INET[version] if version else socket.AF_UNSPEC)
         if mask:
-            head += _attribute(_MARK, struct.pack(">I", mark))
-            head += _attribute(_MASK, struct.pack(">I", mask))
+            head += attribute(_MARK, struct.pack(">I", mark))
+            head += attribute(_MASK, struct.pack(">I", mask))
         try:
             own = _own()
-            for body in _ask(_GET, head, _DUMP):
+            for body in ask(NETFILTER, _GET, head, DUMP):
                 if (flow := _flow(body)) is not None:
                     yield _turned(flow) if flow.mark and flow.source in own else flow
         except OSError as error:
@@ -89,7 +87,7 @@ class Connections:
         """Forget these; one that has ended by itself is no error."""
         for flow in flows:
             try:
-                list(_ask(_DELETE, _head(_INET[flow.version]) + flow.key, _ACK))
+                tell(NETFILTER, _DELETE, _head(_INET[flow.version]) + flow.key)
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     raise _unheard(error) from None
@@ -103,33 +101,10 @@ def _head(family: int) -> bytes:
     return struct.pack(">BBH", family, 0, 0)  # struct nfgenmsg
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
-    return (struct.pack("=HH", 4 + len(value), kind) + value).ljust(-(-(4 + len(value)) // 4) * 4)
-
-
-def _ask(kind: int, body: bytes, flags: int, family: int = _NETFILTER) -> Iterator[bytes]:
-    """The bodies of the answers; raises OSError with what the kernel found wrong."""
-    request = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, 1, 0) + body
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family) as asked:
-        asked.settimeout(_SECONDS)
-        asked.sendto(request, (0, 0))
-        while True:
-            data, at = asked.recv(1 << 18), 0
-            while at + 16 <= len(data):
-                size, kind = struct.unpack_from("=IH", data, at)
-                if kind in {_ERROR, _DONE}:
-                    (wrong,) = struct.unpack_from("=i", data, at + 16)
-                    if wrong < 0:
-                        raise OSError(-wrong, os.strerror(-wrong))
-                    return
-                yield data[at + 16 : at + size]
-                at += -(-size // 4) * 4
-
-
 def _own() -> set[str]:
     """The addresses of this host (rtnetlink(7); IFA_LOCAL, or IFA_ADDRESS where there is none)."""
-    answers = _ask(_ADDRESSES, struct.pack("=BBBBi", 0, 0, 0, 0, 0), _DUMP, _ROUTE)
-    found = [_attributes(body[8:]) for body in answers]
+    answers = ask(ROUTE, _ADDRESSES, struct.pack("=BBBBi", 0, 0, 0, 0, 0), DUMP)
+    found = [attributes(body[8:]) for body in answers]
     return {str(ipaddress.ip_address(has.get(2) or has[1])) for has in found if {1, 2} & has.keys()}
 
 
@@ -137,26 +112,14 @@ def _turned(flow: Flow) -> Flow:
     return replace(flow, source=flow.dest, port=flow.to, dest=flow.source, to=flow.port)
 
 
-def _attributes(data: bytes) -> dict[int, bytes]:
-    """Attribute → value. The flags for "nested" and "in network order" are left out."""
-    found, at = {}, 0
-    while at + 4 <= len(data):
-        size, kind = struct.unpack_from("=HH", data, at)
-        if size < 4:
-            break
-        found[kind & 0x3FFF] = data[at + 4 : at + size]
-        at += -(-size // 4) * 4
-    return found
-
-
 def _flow(body: bytes) -> Flow | None:
     """One entry of a listing; None for a protocol without ports' form, which nobody here asks for.
 
     Its key keeps the id: without it a connection that began anew meanwhile would be ended instead.
     """
-    has = _attributes(body[4:])
-    ends = _attributes(has.get(_TUPLE, b""))
-    addresses, ports = _attributes(ends.get(1, b"")), _attributes(ends.get(2, b""))
+    has = attributes(body[4:])
+    ends = attributes(has.get(_TUPLE, b""))
+    addresses, ports = attributes(ends.get(1, b"")), attributes(ends.get(2, b""))
     version: Version = 4 if 1 in addresses else 6
     first = 1 if version == 4 else 3  # CTA_IP_V4_SRC, CTA_IP_V6_SRC
     if first not in addresses or 1 not in ports:
@@ -165,8 +128,8 @@ def _flow(body: bytes) -> Flow | None:
     if kind and _number(has.get(_STATUS)) & _ASSURED:
         kind += " assured"
     # NLA_F_NESTED: the kernel takes a tuple in no other form.
-    key = _attribute(_TUPLE | 0x8000, has[_TUPLE])
-    key += b"".join(_attribute(part, has[part]) for part in (_ID, _ZONE) if part in has)
+    key = attribute(_TUPLE | 0x8000, has[_TUPLE])
+    key += b"".join(attribute(part, has[part]) for part in (_ID, _ZONE) if part in has)
     return Flow(
         version,
         kind,

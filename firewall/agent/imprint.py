@@ -11,11 +11,12 @@ import os
 import socket
 import struct
 
+from firewall.agent.nlmessage import ACK, NETFILTER, ask, attributes
+
 Imprint = tuple[int, ...]
 
 _GETGEN = 10 << 8 | 16  # NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN (linux/netfilter/nf_tables.h)
 _GEN_ID = 1  # NFTA_GEN_ID
-_NETFILTER = 12  # NETLINK_NETFILTER
 _GET_INFO = 64  # IPT_SO_GET_INFO and IP6T_SO_GET_INFO
 _INFO = struct.Struct("32s13I")  # struct ipt_getinfo: name, hooks, entries, underflows, count, size
 _GET_ENTRIES = 65  # IPT_SO_GET_ENTRIES and IP6T_SO_GET_ENTRIES
@@ -41,18 +42,9 @@ def only_ours(before: Imprint, after: Imprint, count: int) -> bool:
 
 
 def _generation() -> int:
-    head = struct.pack("=IHHII", 20, _GETGEN, 1, 1, 0) + struct.pack("=BBH", 0, 0, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as asked:
-        asked.settimeout(5)
-        asked.sendto(head, (0, 0))
-        answer = asked.recv(65_536)
-    at = 20  # netlink's header and netfilter's own
-    while at + 4 <= len(answer):
-        size, kind = struct.unpack_from("=HH", answer, at)
-        if kind & 0x3FFF == _GEN_ID and size == 8:
-            (number,) = struct.unpack_from(">I", answer, at + 4)
-            return int(number)
-        at += max(4, -(-size // 4) * 4)
+    for body in ask(NETFILTER, _GETGEN, struct.pack("=BBH", 0, 0, 0), ACK):
+        if number := attributes(body[4:]).get(_GEN_ID):
+            return int.from_bytes(number, "big")
     raise OSError(0, "the kernel told no generation of its rules")
 
 

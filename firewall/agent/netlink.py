@@ -8,9 +8,10 @@ import struct
 import time
 from pathlib import Path
 
+from firewall.agent.nlmessage import ROUTE, attribute, tell
+
 _NEWLINK, _NEWADDR, _NEWROUTE = 16, 20, 24
-_REQUEST, _ACK, _CREATE, _REPLACE = 0x1, 0x4, 0x400, 0x100
-_ERROR = 2  # NLMSG_ERROR, which also carries the "no error" of an acknowledgement
+_CREATE, _REPLACE = 0x400, 0x100
 _UP = 1  # IFF_UP
 _NO_DAD = 2  # IFA_F_NODAD: nobody else can have the address
 _MAIN, _BOOT, _LINK, _UNICAST = 254, 3, 253, 1  # table, origin, scope, type of a route
@@ -19,8 +20,8 @@ _MAIN, _BOOT, _LINK, _UNICAST = 254, 3, 253, 1  # table, origin, scope, type of 
 def up(name: str, mtu: int = 0) -> None:
     """Bring an interface up; raises OSError."""
     index = socket.if_nametoindex(name)
-    attributes = _attribute(4, struct.pack("I", mtu)) if mtu else b""
-    _ask(_NEWLINK, struct.pack("BxHiII", 0, 0, index, _UP, _UP) + attributes)
+    attributes = attribute(4, struct.pack("I", mtu)) if mtu else b""
+    tell(ROUTE, _NEWLINK, struct.pack("BxHiII", 0, 0, index, _UP, _UP) + attributes)
 
 
 def address(name: str, text: str) -> None:
@@ -29,8 +30,8 @@ def address(name: str, text: str) -> None:
     head = struct.pack(
         "BBBBi", _inet(parsed), parsed.max_prefixlen, _NO_DAD, 0, socket.if_nametoindex(name)
     )
-    ends = _attribute(2, parsed.packed) + _attribute(1, parsed.packed)
-    _ask(_NEWADDR, head + ends, _CREATE | _REPLACE)
+    ends = attribute(2, parsed.packed) + attribute(1, parsed.packed)
+    tell(ROUTE, _NEWADDR, head + ends, _CREATE | _REPLACE)
     if parsed.version == 6:
         _settled(parsed.packed.hex())
 
@@ -51,25 +52,9 @@ def default_route(name: str, version: int) -> None:
     inet = socket.AF_INET if version == 4 else socket.AF_INET6
     scope = _LINK if version == 4 else 0
     head = struct.pack("BBBBBBBBI", inet, 0, 0, 0, _MAIN, _BOOT, scope, _UNICAST, 0)
-    oif = _attribute(4, struct.pack("I", socket.if_nametoindex(name)))
-    _ask(_NEWROUTE, head + oif, _CREATE | _REPLACE)
+    oif = attribute(4, struct.pack("I", socket.if_nametoindex(name)))
+    tell(ROUTE, _NEWROUTE, head + oif, _CREATE | _REPLACE)
 
 
 def _inet(parsed: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
     return socket.AF_INET if parsed.version == 4 else socket.AF_INET6
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return (struct.pack("HH", 4 + len(value), kind) + value).ljust(-(-(4 + len(value)) // 4) * 4)
-
-
-def _ask(kind: int, body: bytes, flags: int = 0) -> None:
-    head = struct.pack("IHHII", 16 + len(body), kind, _REQUEST | _ACK | flags, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asked:
-        asked.settimeout(5)
-        asked.sendto(head + body, (0, 0))
-        answer = asked.recv(65_536)
-    (got,) = struct.unpack_from("H", answer, 4)
-    (error,) = struct.unpack_from("i", answer, 16)
-    if got != _ERROR or error:
-        raise OSError(-error, f"rtnetlink {kind}: errno {-error}")

@@ -14,7 +14,7 @@ def hash_them(apps, schema_editor):
 
     def hashed(username, peer):
         text = f"{username}:{peer.node.realm}:{peer.password}".encode()
-        return f"{hashlib.md5(text).hexdigest()} {hashlib.sha256(text).hexdigest()}"  # noqa: S324
+        return f"{hashlib.md5(text).hexdigest()} {hashlib.sha256(text).hexdigest()}"  # noqa: S324 - SIP's digest
 
     for peer in peers.objects.select_related("node").iterator():
         peer.hashes, peer.password_made_at = hashed(peer.username, peer), peer.created_at
