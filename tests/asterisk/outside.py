@@ -1,16 +1,13 @@
 """Vendors that take outgoing calls, and a phone that dials, for tests of outgoing calls."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ddiweb.deploy.errors import Refused
 from lab import dialer, sipp
 from lab.dialer import Dialled
-from lab.process import wait_until
 from lab.vendor import FIRST, SECOND, SERVER
 from peers.realtime.facts import PeerFacts, ServerFacts, TrunkFacts
 from peers.realtime.outgoing import CallerOutFacts, Caps, OutgoingFacts, PolicyFacts, TollFacts
@@ -23,18 +20,6 @@ TRUNKS = (
     TrunkFacts("trunk_2", (f"{SECOND}/32",), servers=(ServerFacts(SECOND),)),
 )
 LOOSE = Caps(calls=50, calls_a_minute=100, seconds_a_day=36_000)
-
-
-def quiet(bench: Bench) -> None:
-    """End what an earlier test left up, which would count for a cap, and wait until it is gone."""
-    with bench.pbx.client() as client:
-        with contextlib.suppress(Refused):
-            client.action("Hangup", Channel="/^PJSIP.*$/")
-        wait_until(
-            lambda: client.action("CoreStatus")[0].get("CoreCurrentCalls") == "0",
-            30,
-            "the end of all calls",
-        )
 
 
 def policy(**changes: Any) -> PolicyFacts:

@@ -9,7 +9,7 @@ from lab.vendor import FIRST, SECOND
 from peers.realtime.facts import ServerFacts, TrunkFacts
 from peers.realtime.outgoing import Caps, TollFacts
 from tests.asterisk.conftest import LONDON, Bench
-from tests.asterisk.outside import ALLOWED, TRUNKS, allow, call, quiet, taking
+from tests.asterisk.outside import ALLOWED, TRUNKS, allow, call, taking
 
 
 def test_a_phone_without_a_policy_reaches_nothing(bench: Bench) -> None:
@@ -85,7 +85,6 @@ def test_no_allowed_number_becomes_one_of_abroad_when_it_is_written_nationally(
 def test_a_trunk_without_a_host_that_is_up_leaves_the_next_one_also_after_a_capped_one(
     bench: Bench,
 ) -> None:
-    quiet(bench)
     first, second = TRUNKS
     third = TrunkFacts("trunk_3", (), servers=(ServerFacts(SECOND),))
     capped = Caps(calls=1)

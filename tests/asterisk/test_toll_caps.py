@@ -10,7 +10,7 @@ from lab.dialer import Dialled
 from lab.vendor import SECOND
 from peers.realtime.outgoing import Caps, RateFacts, TollFacts
 from tests.asterisk.conftest import Bench
-from tests.asterisk.outside import ALLOWED, LOOSE, allow, call, quiet, taking
+from tests.asterisk.outside import ALLOWED, LOOSE, allow, call, taking
 
 TOGETHER = 20
 CAP = 5
@@ -18,8 +18,7 @@ CAP = 5
 
 @pytest.fixture(autouse=True)
 def fresh_day(bench: Bench) -> None:
-    """What earlier tests used of the day is forgotten, and none of their calls counts any more."""
-    quiet(bench)
+    """What earlier tests used of the day is forgotten."""
     forget(bench)
 
 

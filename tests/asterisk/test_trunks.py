@@ -21,7 +21,7 @@ from peers.realtime.trunk_states import reach
 from peers.tls import authority
 from peers.tls.files import Contents, TlsFolder, transports
 from tests.asterisk.conftest import LONDON, PHONE_TONE_HZ, Bench, peer, snapshot
-from tests.asterisk.outside import ALLOWED, LOOSE, TRUNKS, allow, call, quiet, taking
+from tests.asterisk.outside import ALLOWED, LOOSE, TRUNKS, allow, call, taking
 
 ABROAD = "33199000999"
 PARIS_FROM = "+33199000555"
@@ -182,7 +182,6 @@ def test_codecs_are_offered_in_order_and_keys_as_chosen(
 def test_calls_of_both_directions_count_for_the_trunks_limit(
     bench: Bench, phones: Callable[..., PjsuaPhone]
 ) -> None:
-    quiet(bench)
     allow(bench, vendors=trunk(channels_max=1), tolls=(TollFacts("trunk_1", channels=1),))
     alice = phones("alice")
     with taking(bench, FIRST):
