@@ -180,12 +180,21 @@ def start_time(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
-    """Wait until *condition* returns true; LabError naming *what* after *timeout* seconds."""
+def wait_until(
+    condition: Callable[[], bool],
+    timeout: float,
+    what: str,
+    seen: Callable[[], object] | None = None,
+) -> None:
+    """Wait until *condition* returns true; LabError naming *what* after *timeout* seconds.
+
+    With ``seen``, the error also tells what that returned in the end.
+    """
     deadline = time.monotonic() + timeout
     pause = 0.005
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"{what}: not within {timeout:g} s")
+            found = f"; seen: {seen()}" if seen else ""
+            raise LabError(f"{what}: not within {timeout:g} s{found}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)

@@ -84,7 +84,16 @@ def test_linphone_fetches_its_link_and_is_registered(
             stack.world().ns["phone"], tmp_path / "p", ca=trusted, config_uri=f"https://{HOST}{at}"
         )
         with phone:
-            wait_until(lambda: _online(stack, peer), 30, "the panel sees the phone")
+            wait_until(
+                lambda: _online(stack, peer),
+                30,
+                "the panel sees the phone",
+                lambda: (
+                    stack.rows("/contacts/"),
+                    stack.rows("/bans/"),
+                    (tmp_path / "p/linphone.log").read_text()[-2000:],
+                ),
+            )
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(made["url"])  # noqa: S310
     stack.ask("DELETE", f"/peers/{peer['id']}/")

@@ -10,6 +10,8 @@ from lab.phones import PjsuaPhone
 from lab.process import wait_until
 from lab.vendor import FIRST, SERVER, VENDOR_TONE_HZ
 from peers.realtime.actions import list_contacts
+from peers.realtime.ami import AmiClient
+from peers.realtime.contacts import Contact
 from peers.realtime.facts import Connecting, PeerFacts
 from tests.asterisk.conftest import LONDON, PASSWORD, PHONE_TONE_HZ, REALM, Bench, peer, snapshot
 
@@ -41,8 +43,7 @@ def test_registration_times_are_kept_to(bench: Bench, phones: Phones) -> None:
     for asked in (30, 700_000):
         assert phone.register("alice", PASSWORD, SERVER, expires=asked).registered
         with bench.pbx.client() as client:
-            wait_until(lambda: len(list(list_contacts(client))) == 1, 5, "its contact")
-            (contact,) = list_contacts(client)
+            (contact,) = _contacts_of_alice(client)
         given.append(contact.expires - time.time())
     assert [
         abs(left - wanted) < 15 for left, wanted in zip(given, (120, 604_800), strict=True)
@@ -50,6 +51,16 @@ def test_registration_times_are_kept_to(bench: Bench, phones: Phones) -> None:
         True,
         True,
     ], given
+
+
+def _contacts_of_alice(client: AmiClient) -> list[Contact]:
+    """Wait for hers alone: one of another test may be listed until its end is noticed."""
+
+    def found() -> list[Contact]:
+        return [one for one in list_contacts(client) if one.aor == "alice"]
+
+    wait_until(lambda: len(found()) == 1, 15, "its contact", lambda: list_contacts(client))
+    return found()
 
 
 def test_a_phone_without_nat_is_reached_too(bench: Bench, phones: Phones) -> None:
