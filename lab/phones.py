@@ -78,7 +78,8 @@ class PjsuaPhone:
 
     ``address`` and ``port`` are its own; empty and 0: any of IPv4. ``transport`` is udp, tcp or
     tls; with tls the server is verified by ``ca``, and audio is SRTP. ``certificate`` (with its
-    key in the same file) is for one that is called by TLS. A context manager.
+    key in the same file) is for one that is called by TLS. One that ``roams`` can be ``moved``.
+    A context manager.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class PjsuaPhone:
         ca: Path | None = None,
         session_seconds: int = 0,
         certificate: Path | None = None,
+        roams: bool = False,
     ) -> None:
         self._ns = ns
         self.folder = folder
@@ -106,6 +108,7 @@ class PjsuaPhone:
             "ca": str(ca or ""),
             "session_seconds": session_seconds,
             "certificate": str(certificate or ""),
+            "roams": roams,
         }
         self._process: Process | None = None
         self._buffer = b""
@@ -184,6 +187,11 @@ class PjsuaPhone:
     def resume(self) -> bool:
         """Take the call back; returns whether its audio runs again."""
         return not self._do("resume", 5.0)["held"]
+
+    def moved(self, wait: float = 12.0) -> Registration:
+        """Find that the network has changed (``lab.roam``), and go on from there, call and all."""
+        answer = self._do("moved", wait, wait=wait)
+        return Registration(answer["registered"], answer["code"])
 
     def dial(self, digits: str, *, info: bool = False) -> None:
         """Send digits within the call, by RFC 4733 or by INFO."""

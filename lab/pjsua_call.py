@@ -87,6 +87,13 @@ class Call(pj.Call):  # type: ignore[misc]  # the library has no types
             self.recorder = None
             self.closing.append(self.file)
 
+    def let_go(self) -> None:
+        """End the recording: what was heard counts no longer, and what comes is a new stream."""
+        self.listen()
+        self.stop_recording()
+        self.media = None
+        self.heard = Heard(0, 0.0, 0.0)
+
     def listen(self) -> Heard:
         """Return what was heard so far and go on recording."""
         self.stop_recording()

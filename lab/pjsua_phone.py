@@ -38,7 +38,7 @@ class Phone:
         self.current: Call | None = None
         self.tone: pj.ToneGenerator | None = None
         self.address, self.transport = "", "udp"
-        self.session_seconds = 0
+        self.session_seconds, self.roams = 0, False
         self.folder = Path()
         self.files = 0
         self.incoming: list[dict[str, Any]] = []
@@ -58,15 +58,17 @@ class Phone:
         ca: str,
         certificate: str = "",
         session_seconds: int = 0,
+        roams: bool = False,
     ) -> dict[str, Any]:
         """Start the stack: null sound device, a tone of ``tone_hz`` for each call.
 
         ``address`` empty: any IPv4 one; ``port`` 0: any. ``transport``: udp, tcp or tls; ``ca`` is
         a PEM file by which the server is verified, ``certificate`` one with our own and its key.
-        ``session_seconds``: session timers (RFC 4028).
+        ``session_seconds``: session timers (RFC 4028). ``roams``: the Contact is the address that
+        the registrar sees, which PJSIP needs to follow a change of network.
         """
         self.address, self.transport = address, transport
-        self.session_seconds = session_seconds
+        self.session_seconds, self.roams = session_seconds, roams
         config = pj.EpConfig()
         config.uaConfig.userAgent = user_agent
         config.uaConfig.threadCnt = 0
@@ -121,7 +123,7 @@ class Phone:
             config.regConfig.timeoutSec = expires
             config.regConfig.retryIntervalSec = 0
             config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
-        config.natConfig.contactRewriteUse = 0
+        config.natConfig.contactRewriteUse = int(self.roams)
         config.natConfig.viaRewriteUse = 0
         config.natConfig.sdpNatRewriteUse = 0
         config.natConfig.udpKaIntervalSec = 0
@@ -176,6 +178,21 @@ class Phone:
         self.poll_until(lambda: call.answered or call.ended, wait)
         return self.do_status()
 
+    def do_moved(self, wait: float) -> dict[str, Any]:
+        """Find that the network has changed: new sockets, REGISTER and re-INVITE from there.
+
+        What was heard before counts no longer.
+        """
+        account, call = self.account, self.current
+        if account is None:
+            raise ValueError("no account")
+        before, account.code = account.updates, 0
+        if call is not None:
+            call.let_go()
+        self.endpoint.handleIpChange(pj.IpChangeParam())
+        self.poll_until(lambda: account.updates > before and (call is None or call.media), wait)
+        return {"registered": account.registered, "code": account.code}
+
     def do_answer(self, code: int) -> dict[str, Any]:
         """Answer all calls to come with ``code``: 200, 180 to let it ring, 486 busy."""
         self.answer_code = code
@@ -196,8 +213,7 @@ class Phone:
         call = self.talking()
         call.setHold(pj.CallOpParam(True))
         self.poll_until(lambda: call.media is None, 5.0)
-        call.listen()
-        call.heard = Heard(0, 0.0, 0.0)
+        call.let_go()
         return {"held": call.media is None}
 
     def do_resume(self) -> dict[str, Any]:

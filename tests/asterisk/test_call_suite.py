@@ -6,6 +6,7 @@ import pytest
 
 from lab.stack import Stack
 from tests import scale
+from tests.asterisk import moving
 from tests.asterisk import suite as calls
 from tests.asterisk.suite import Suite
 
@@ -30,3 +31,10 @@ def test_a_call_is_heard_at_both_ends(suite: Suite, kind: calls.Trunk, transport
 
 def test_a_call_survives_hold_and_carries_digits_both_ways(suite: Suite) -> None:
     calls.held(suite, "tcp")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"] if scale.FULL else ["udp"])
+def test_a_call_goes_on_when_its_phone_moves_to_another_network(
+    suite: Suite, transport: str
+) -> None:
+    moving.moved(suite, transport)

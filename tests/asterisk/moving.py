@@ -1,0 +1,97 @@
+"""A call that goes on while its phone changes from one network to another."""
+
+import subprocess
+import sys
+import time
+
+from lab.phones import PjsuaPhone, Registration
+from lab.process import wait_until
+from lab.roam import OUTSIDE, Roaming
+from lab.stack import Stack
+from lab.tools import tool
+from lab.vendor import FIRST, SERVER, VENDOR_TONE_HZ
+from lab.world import World
+from tests import scale
+from tests.asterisk.suite import PHONE_TONE_HZ, Suite, uri
+
+#: What the phone's first network shows outside.
+OLD = "203.0.113.30"
+#: Of `ddi-seen4`, how long an address that showed a token may begin RTP (firewall.ruleset.gates).
+SEEN_SECONDS = 300
+_HEARD = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", int(sys.argv[1]))); s.settimeout(1.5); print("bound", flush=True)
+try:
+    while True: print(s.recvfrom(100)[1][0], flush=True)
+except TimeoutError: pass
+"""
+_SENT = """
+import socket, sys
+for source in sys.argv[3:]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        for _ in range(3): s.sendto(b"rtp", (sys.argv[1], int(sys.argv[2])))
+"""
+
+
+def moved(suite: Suite, transport: str) -> float:
+    """Move within a call; returns the seconds until it went on.
+
+    AssertionError if it does not go on in both directions, or the contact is not the new one.
+    """
+    ddi = suite.route("address", "ring", transport)
+    world = suite.stack.world()
+    with (
+        Roaming(world) as network,
+        suite.phone(transport, roams=True) as phone,
+        suite.vendor(FIRST, False) as caller,
+    ):
+        assert isinstance(phone, PjsuaPhone)
+        suite.register(phone, transport)
+        assert caller.call(uri(ddi, False), wait=15).status == 200
+        assert (caller.heard(1.0).hz, phone.heard(0.2).hz) == (PHONE_TONE_HZ, VENDOR_TONE_HZ)
+        network.move()
+        began = time.monotonic()
+        assert phone.moved() == Registration(True, 200)
+        seconds = time.monotonic() - began
+        caller.heard(0.3)  # of before
+        assert (caller.heard(1.5).hz, phone.heard(0.2).hz) == (PHONE_TONE_HZ, VENDOR_TONE_HZ)
+        _reached_at_the_new_address(suite, transport)
+        forget(world, OLD)
+        assert heard_from(world, OLD, OUTSIDE) == {OUTSIDE}
+        assert (caller.heard(1.0).hz, phone.heard(0.2).hz) == (PHONE_TONE_HZ, VENDOR_TONE_HZ)
+        caller.hangup()
+    return seconds
+
+
+def _reached_at_the_new_address(suite: Suite, transport: str) -> None:
+    stack: Stack = suite.stack
+    path = f"/contacts/?endpoint={suite.peers[transport]['key']}"
+
+    def where() -> list[str]:
+        return [row["uri"].partition("@")[2].partition(":")[0] for row in stack.rows(path)]
+
+    wait_until(lambda: where() == [OUTSIDE], 10, "the contact is the new address", where)
+
+
+def forget(world: World, address: str) -> None:
+    """Let the time run out in which ``address`` may begin RTP; all of it in the whole proof."""
+    if scale.FULL:
+        time.sleep(SEEN_SECONDS + 1)
+        return
+    ipset = tool("ipset")
+    words = ("add", "-exist", "ddi-seen4", address, "timeout", "1")
+    world.run("srv", ipset.line(*words), env=ipset.env)
+    time.sleep(1.5)
+
+
+def heard_from(world: World, *sources: str) -> set[str]:
+    """Of these addresses of the NAT, those whose new RTP flows reach the server."""
+    port = "19996"
+    command = world.argv("srv", [sys.executable, "-c", _HEARD, port])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout
+        assert listener.stdout.readline() == "bound\n"
+        world.run("nat", [sys.executable, "-c", _SENT, SERVER, port, *sources])
+        return set(listener.stdout.read().split())
