@@ -15,6 +15,7 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Telephony",
         (
             "peers.Peer",
+            "peers.Person",
             "peers.Number",
             "peers.Schedule",
             "peers.VoiceMessage",

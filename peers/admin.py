@@ -5,18 +5,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Cast, Concat
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from ddiweb.admin_base import DeployingAdmin, ReadOnlyAdmin
 from ddiweb.deploy.templatetags.panel import ago, pill
-from ddiweb.live.models import Contact
-from peers import passwords, phones, rules, services, views
+from peers import passwords, person_rules, phones, services, views
 from peers.choices import TokenState
 from peers.forms import PeerForm
 from peers.leak_models import TokenLeak
@@ -41,14 +38,6 @@ class RegisteredFilter(admin.SimpleListFilter):
         return queryset
 
 
-def is_registered() -> Exists:
-    """Whether a peer has a contact that has not expired."""
-    key = Concat(Value("peer_"), Cast(OuterRef("pk"), CharField()))
-    contacts = Contact.objects.filter(node_id=OuterRef("node_id"), endpoint=key)
-    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
-    return Exists(contacts.filter(alive))
-
-
 @admin.register(Peer)
 class PeerAdmin(DeployingAdmin):
     """One phone; its page also rotates its token and shows what to type into it."""
@@ -57,8 +46,8 @@ class PeerAdmin(DeployingAdmin):
     fixed = ("node",)
     list_display = ("name", "username", "phone", "token", "node", "enabled")
     list_filter = (RegisteredFilter, "enabled", "node", "tokens__state")
-    search_fields = ("name", "username", "owner__username", "tokens__hint")
-    list_select_related = ("node", "owner")
+    search_fields = ("name", "username", "person__name", "owner__username", "tokens__hint")
+    list_select_related = ("node", "owner", "person")
     actions = ("rotate_tokens", "cut_off")
     change_form_template = "admin/peers/peer/change_form.html"
     fieldsets = (
@@ -79,7 +68,7 @@ class PeerAdmin(DeployingAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
         """Peers with their tokens and whether their phone is there."""
         peers: QuerySet[Peer] = super().get_queryset(request).prefetch_related("tokens")
-        known: QuerySet[Peer] = peers.annotate(here=is_registered())
+        known: QuerySet[Peer] = peers.annotate(here=phones.is_registered())
         return known
 
     @admin.display(description="phone", ordering="here")
@@ -126,7 +115,7 @@ class PeerAdmin(DeployingAdmin):
         stuck = [
             f"Number {step.number}, step {step.position}: it would ring nobody. "
             "Change its route first."
-            for step in rules.steps_left_empty(objs)
+            for step in person_rules.steps_left_empty(objs)
         ]
         counts = {name: count for name, count in counts.items() if "relationship" not in name}
         return deletable, counts, perms, [*protected, *stuck]
@@ -243,6 +232,7 @@ from peers import (  # noqa: E402, F401 - for their own
     admin_caller_names,
     admin_callers,
     admin_outgoing,
+    admin_persons,
     admin_schedules,
     admin_sounds,
     admin_trunks,

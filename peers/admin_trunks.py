@@ -241,6 +241,10 @@ def management_overlaps(node_id: int, cidrs: Iterable[str]) -> list[tuple[str, s
     return [(cidr, other) for cidr in cidrs for other in managers if rules.overlaps(cidr, other)]
 
 
+#: What a ring step needs to be named.
+RUNG = ("places__peer", "person_places__person__phones")
+
+
 class StepInline(PlainFields, admin.StackedInline):
     """The route, first step to last."""
 
@@ -255,6 +259,7 @@ class StepInline(PlainFields, admin.StackedInline):
                     ("place", "kind", "timeout", "cause", "mailbox", "sound", "schedule"),
                     ("forward_to", "policy"),
                     "in_turn",
+                    "people",
                     "phones",
                 )
             },
@@ -270,7 +275,7 @@ class StepInline(PlainFields, admin.StackedInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Step]:
         """Steps with their peers."""
-        return super().get_queryset(request).prefetch_related("places__peer")
+        return super().get_queryset(request).prefetch_related(*RUNG)
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Offer the peers of the number's node."""
@@ -288,7 +293,7 @@ class NumberAdmin(DeployingAdmin):
     inlines = (StepInline,)
     list_display = ("e164", "label", "route", "trunk", "node", "enabled")
     list_filter = ("enabled", "trunk", "trunk__node")
-    search_fields = ("e164", "label", "trunk__name", "steps__peers__name")
+    search_fields = ("e164", "label", "trunk__name", "steps__peers__name", "steps__persons__name")
     list_select_related = ("trunk__node",)
     fieldsets = (
         (None, {"fields": ("trunk", ("e164", "last"), ("label", "show"), "enabled")}),
@@ -305,9 +310,7 @@ class NumberAdmin(DeployingAdmin):
         return (
             super()
             .get_queryset(request)
-            .prefetch_related(
-                "steps__places__peer", "steps__schedule", "steps__sound", "steps__mailbox"
-            )
+            .prefetch_related(*(f"steps__{one}" for one in (*RUNG, "schedule", "sound", "mailbox")))
         )
 
     @admin.display(description="node", ordering="trunk__node")
@@ -336,8 +339,8 @@ class NumberAdmin(DeployingAdmin):
 
 def ringing(step: Step) -> str:
     """``Ada + Bob for 25 s``, or ``Ada 15 s, Bob 25 s`` where they ring in turn."""
-    places = list(step.places.all())
+    places = step.rung
     if step.in_turn:
-        each = (f"{one.peer.name} {one.seconds or step.timeout} s" for one in places)
+        each = (f"{one.target.name} {one.seconds or step.timeout} s" for one in places)
         return ", ".join(each) or "nobody"
-    return f"{' + '.join(one.peer.name for one in places) or 'nobody'} for {step.timeout} s"
+    return f"{' + '.join(one.target.name for one in places) or 'nobody'} for {step.timeout} s"

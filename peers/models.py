@@ -24,6 +24,7 @@ from peers.outgoing_models import (
     TollAlarm,
     TrunkToll,
 )
+from peers.person_models import Person, StepPerson
 from peers.route_models import Number, Step, StepPeer
 from peers.schedule_models import Schedule, ScheduleTime
 from peers.sound_models import Sound
@@ -36,10 +37,10 @@ from peers.voicemail_models import Mailbox, VoiceMessage
 
 __all__ = [
     "Authority", "CallerName", "CallerRule", "Mailbox", "NodeCertificate", "Number",
-    "OutgoingPolicy", "OutgoingPrefix", "OutgoingTrunk", "Peer", "ProvisioningLink", "Rate",
-    "Schedule", "ScheduleTime", "Sound", "Step", "StepPeer", "Token", "TokenLeak", "TollAlarm",
-    "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer", "TrunkToll",
-    "VoiceMessage",
+    "OutgoingPolicy", "OutgoingPrefix", "OutgoingTrunk", "Peer", "Person", "ProvisioningLink",
+    "Rate", "Schedule", "ScheduleTime", "Sound", "Step", "StepPeer", "StepPerson", "Token",
+    "TokenLeak", "TollAlarm", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer",
+    "TrunkToll", "VoiceMessage",
 ]  # fmt: skip
 
 
@@ -51,6 +52,14 @@ class Peer(Connection):
         max_length=80,
         validators=[validators.realtime_text],
         help_text="Whose phone this is, such as “Ada mobile”. Shown on calls.",
+    )
+    person = models.ForeignKey(
+        Person,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="phones",
+        help_text="Whose phone this is, if somebody has several that ring together.",
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -1,4 +1,4 @@
-"""The phones of a ring step as one form field: which ones, in which order, for how long."""
+"""Who rings in a step as a form field: which phones or persons, in which order, how long."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from ddiweb.form_fields import OrderedChoices
-from peers.models import Peer, Step, StepPeer
+from peers.models import Peer, Person, Step, StepPeer, StepPerson
 
-#: A phone, and its own seconds where it rings in turn (None: the step's).
-Place = tuple[Peer, int | None]
+#: A phone or a person, and the own seconds where they ring in turn (None: the step's).
+Place = tuple[Any, int | None]
 SHORTEST, LONGEST = 5, 120  # seconds
 
 
@@ -36,33 +36,39 @@ class PhoneList(OrderedChoices):
         return context
 
 
-class PhonesField(forms.Field):
-    """Phones of a node, in an order."""
+class PlacesField(forms.Field):
+    """Rows of a node, in an order."""
 
     widget = PhoneList
     several_nodes = False
-    queryset: QuerySet[Peer] = Peer.objects.none()
+    queryset: QuerySet[Any]
+    noun = ""
 
-    def offer(self, peers: QuerySet[Peer]) -> None:
-        """Offer ``peers`` by name; with the node's name where there are several nodes."""
-        self.queryset = peers
-        nodes = peers.order_by("node_id").values_list("node_id", flat=True).distinct()
+    def offer(self, rows: QuerySet[Any]) -> None:
+        """Offer ``rows`` by name; with the node's name where there are several nodes."""
+        self.queryset = rows
+        nodes = rows.order_by("node_id").values_list("node_id", flat=True).distinct()
         self.several_nodes = nodes.count() > 1
-        self.widget.choices = [(peer.pk, self._label(peer)) for peer in peers]
+        self.widget.choices = [(row.pk, self._label(row)) for row in rows]
 
-    def _label(self, peer: Peer) -> str:
-        off = "" if peer.enabled else ", switched off"
-        node = f" on {peer.node}" if self.several_nodes else ""
-        return f"{peer.name} ({peer.username}{off}){node}"
+    def _label(self, row: Any) -> str:
+        node = f" on {row.node}" if self.several_nodes else ""
+        return f"{row.name} ({self.details(row)}){node}"
+
+    def details(self, row: Any) -> str:
+        """What stands in brackets behind the name."""
+        raise NotImplementedError
 
     def to_python(self, value: Sequence[tuple[str, str]] | None) -> list[Place]:
-        """Return peers and seconds; raises ValidationError for another key or another time."""
+        """Return rows and seconds; raises ValidationError for another key or another time."""
         pairs = dict(value or [])
-        known = {str(peer.pk): peer for peer in self.queryset.filter(pk__in=_keys(pairs))}
+        known = {str(row.pk): row for row in self.queryset.filter(pk__in=_keys(pairs))}
         places: list[Place] = []
         for key, text in pairs.items():
             if key not in known:
-                raise ValidationError("is no phone of this node; choose another", code="no_peer")
+                raise ValidationError(
+                    f"is no {self.noun} of this node; choose another", code=f"no_{self.noun}"
+                )
             places.append((known[key], _seconds(text)))
         return places
 
@@ -70,6 +76,28 @@ class PhonesField(forms.Field):
         """Another order is another value."""
         before = [(str(key), str(seconds or "")) for key, seconds in initial or []]
         return before != [(str(key), str(text or "").strip()) for key, text in data or []]
+
+
+class PhonesField(PlacesField):
+    """Phones."""
+
+    noun = "phone"
+    queryset: QuerySet[Peer] = Peer.objects.none()
+
+    def details(self, row: Peer) -> str:
+        """The name it signs in with."""
+        return row.username if row.enabled else f"{row.username}, switched off"
+
+
+class PersonsField(PlacesField):
+    """Persons."""
+
+    noun = "person"
+    queryset: QuerySet[Person] = Person.objects.none()
+
+    def details(self, row: Person) -> str:
+        """The phones that ring."""
+        return ", ".join(phone.name for phone in row.phones.all()) or "no phone"
 
 
 def _keys(values: Iterable[str]) -> list[int]:
@@ -82,15 +110,15 @@ def _seconds(text: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and SHORTEST <= int(text[:9]) <= LONGEST):
         raise ValidationError(
-            f"a phone's own time is {SHORTEST} to {LONGEST} seconds, or blank", code="seconds"
+            f"the own time is {SHORTEST} to {LONGEST} seconds, or blank", code="seconds"
         )
     return int(text)
 
 
-def offer_phones(field: forms.Field, peers: QuerySet[Peer]) -> None:
-    """Offer ``peers`` in a form's field."""
-    if isinstance(field, PhonesField):
-        field.offer(peers)
+def offer(field: forms.Field, rows: QuerySet[Any]) -> None:
+    """Offer ``rows`` in a form's field."""
+    if isinstance(field, PlacesField):
+        field.offer(rows)
 
 
 def store_phones(step: Step, places: Iterable[Place]) -> None:
@@ -99,4 +127,13 @@ def store_phones(step: Step, places: Iterable[Place]) -> None:
     StepPeer.objects.bulk_create(
         StepPeer(step=step, peer=peer, place=place, seconds=seconds)
         for place, (peer, seconds) in enumerate(places, start=1)
+    )
+
+
+def store_persons(step: Step, places: Iterable[Place]) -> None:
+    """Replace the persons of ``step``."""
+    step.person_places.all().delete()
+    StepPerson.objects.bulk_create(
+        StepPerson(step=step, person=person, place=place, seconds=seconds)
+        for place, (person, seconds) in enumerate(places, start=1)
     )

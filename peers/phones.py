@@ -8,13 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import CharField, Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
 from ddiweb.live.models import Contact
 from peers.choices import LIVE_TOKEN_STATES, Carrier, TokenState, Transport
 from peers.models import Peer, Token
 from peers.tls import names
+
+
+def is_registered() -> Exists:
+    """Whether a peer, of a queryset to be annotated, has a contact that has not expired."""
+    key = Concat(Value("peer_"), Cast(OuterRef("pk"), CharField()))
+    contacts = Contact.objects.filter(node_id=OuterRef("node_id"), endpoint=key)
+    alive = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+    return Exists(contacts.filter(alive))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,18 @@ from ddiweb.form_fields import limit
 from peers import rules
 from peers.choices import StepKind
 from peers.forms import PhoneNumberField
-from peers.models import Mailbox, Number, OutgoingPolicy, Peer, Schedule, Sound, Step, Trunk
-from peers.phone_list import PhonesField, offer_phones, store_phones
+from peers.models import (
+    Mailbox,
+    Number,
+    OutgoingPolicy,
+    Peer,
+    Person,
+    Schedule,
+    Sound,
+    Step,
+    Trunk,
+)
+from peers.phone_list import PersonsField, PhonesField, offer, store_persons, store_phones
 
 #: What a step may name, by field; each stands on the number's node.
 OF_ITS_NODE = {
@@ -55,6 +65,9 @@ class StepForm(forms.ModelForm):
         max_value=20,
         help_text="1 is first. Blank goes last.",
     )
+    people = PersonsField(
+        required=False, label="Persons", help_text="Each is rung on all their phones together."
+    )
     phones = PhonesField(required=False, label="Phones")
 
     class Meta:
@@ -76,15 +89,15 @@ class StepForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.initial["place"] = self.instance.position
-            self.initial["phones"] = [(one.peer_id, one.seconds) for one in self._places()]
-
-    def _places(self) -> Any:
-        return self.instance.places.all()
+            phones, persons = self.instance.places.all(), self.instance.person_places.all()
+            self.initial["phones"] = [(one.peer_id, one.seconds) for one in phones]
+            self.initial["people"] = [(one.person_id, one.seconds) for one in persons]
 
     def _save_m2m(self) -> None:
         super()._save_m2m()  # type: ignore[misc]
         ringing = self.instance.kind == StepKind.RING
         store_phones(self.instance, self.cleaned_data["phones"] if ringing else [])
+        store_persons(self.instance, self.cleaned_data["people"] if ringing else [])
 
 
 class StepFormSet(forms.BaseInlineFormSet):
@@ -118,6 +131,7 @@ class StepFormSet(forms.BaseInlineFormSet):
                 form.cleaned_data.get("mailbox"),
                 form.cleaned_data.get("forward_to", ""),
                 form.cleaned_data.get("policy"),
+                [person for person, _ in form.cleaned_data.get("people", [])],
             )
             for form in forms_in_order
         ]
@@ -153,9 +167,11 @@ class StepFormSet(forms.BaseInlineFormSet):
 def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
     """Offer what stands on the number's node, or all for a new number."""
     peers = Peer.objects.select_related("node")
+    persons = Person.objects.select_related("node").prefetch_related("phones")
     if number is not None:
         node = number.trunk.node_id
-        peers = peers.filter(node_id=node)
+        peers, persons = peers.filter(node_id=node), persons.filter(node_id=node)
         for name, model in OF_ITS_NODE.items():
             limit(form.base_fields[name], model._default_manager.filter(node_id=node))
-    offer_phones(form.base_fields["phones"], peers)
+    offer(form.base_fields["phones"], peers)
+    offer(form.base_fields["people"], persons)

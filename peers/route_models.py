@@ -1,6 +1,7 @@
 """Number, Step and StepPeer: a DDI, or a block of them, and what happens when somebody calls."""
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -15,6 +16,10 @@ from peers.schedule_models import Schedule
 from peers.sound_models import Sound
 from peers.trunk_models import Trunk
 from peers.voicemail_models import Mailbox
+
+if TYPE_CHECKING:
+    from peers.models import Peer
+    from peers.person_models import StepPerson
 
 
 class Number(models.Model):
@@ -148,10 +153,18 @@ class Step(models.Model):
         related_name="steps",
         help_text="Which phones ring.",
     )
+    persons = models.ManyToManyField(
+        "peers.Person",
+        blank=True,
+        through="peers.StepPerson",
+        related_name="steps",
+        help_text="Who is rung, on all their phones.",
+    )
     in_turn = models.BooleanField(
         "one after the other",
         default=False,
-        help_text="On: the phones ring in their order, each for its own time. Off: all at once.",
+        help_text="On: they ring in their order, each for its own time; first the persons, each on "
+        "all phones together, then the single phones. Off: all at once.",
     )
     timeout = models.PositiveSmallIntegerField(
         "ring for",
@@ -227,10 +240,25 @@ class Step(models.Model):
         return f"{self.position}, {self.get_kind_display().lower()}"
 
     @property
+    def rung(self) -> "list[StepPerson | StepPeer]":
+        """Whom it rings, in their order: persons, then single phones."""
+        rung: list[StepPerson | StepPeer] = list(self.person_places.all())
+        return rung + list(self.places.all())
+
+    @property
     def seconds(self) -> list[int | None]:
         """Each phone's own time, in their order; empty if none has one."""
-        own = [place.seconds for place in self.places.all()]
-        return own if any(own) else []
+        return _own_times(place.seconds for place in self.places.all())
+
+    @property
+    def person_seconds(self) -> list[int | None]:
+        """Each person's own time, in their order; empty if none has one."""
+        return _own_times(place.seconds for place in self.person_places.all())
+
+
+def _own_times(seconds: Iterable[int | None]) -> list[int | None]:
+    own = list(seconds)
+    return own if any(own) else []
 
 
 class StepPeer(models.Model):
@@ -253,3 +281,8 @@ class StepPeer(models.Model):
 
     def __str__(self) -> str:
         return str(self.peer)
+
+    @property
+    def target(self) -> "Peer":
+        """What is rung, as of ``StepPerson``."""
+        return self.peer

@@ -15,12 +15,14 @@ from peers.models import (
     Number,
     OutgoingPolicy,
     Peer,
+    Person,
     Schedule,
     Sound,
     Step,
     Trunk,
     TrunkNetwork,
 )
+from peers.person_rules import phones_of
 from peers.realtime.routes import TARGETS_MAX
 from peers.realtime.trunks import SERVERS_MAX
 
@@ -131,13 +133,20 @@ class StepDraft:
     mailbox: Mailbox | None = None
     forward_to: str = ""
     policy: OutgoingPolicy | None = None
+    persons: Sequence[Person] = ()
 
 
 def draft(step: Step) -> StepDraft:
     """A stored step, to be checked beside others."""
-    peers = list(step.peers.all())
     return StepDraft(
-        step.kind, peers, step.schedule, step.sound, step.mailbox, step.forward_to, step.policy
+        step.kind,
+        list(step.peers.all()),
+        step.schedule,
+        step.sound,
+        step.mailbox,
+        step.forward_to,
+        step.policy,
+        list(step.persons.all()),
     )
 
 
@@ -166,7 +175,7 @@ def route_is_whole(node_id: int, *, enabled: bool, steps: Sequence[StepDraft]) -
                 code="after_reject",
             )
         if step.kind == StepKind.RING:
-            step_rings_somebody(node_id, position, step.peers)
+            step_rings_somebody(node_id, position, step.peers, step.persons)
 
 
 def step_is_of_its_node(node_id: int, position: int, step: StepDraft) -> None:
@@ -213,15 +222,26 @@ def step_forwards_elsewhere(position: int, step: StepDraft) -> None:
         )
 
 
-def step_rings_somebody(node_id: int, position: int, peers: Sequence[Peer]) -> None:
-    """Refuse a ring step without peers, or with one of another node. Raises ValidationError."""
-    if not peers:
+def step_rings_somebody(
+    node_id: int, position: int, peers: Sequence[Peer], persons: Sequence[Person] = ()
+) -> None:
+    """Refuse a ring step without phones, or with one of another node. Raises ValidationError."""
+    for person in persons:
+        if person.node_id != node_id:
+            raise ValidationError(
+                f"Step {position}: the person “{person}” is on another node; choose persons of the "
+                "number's own node.",
+                code="other_node",
+            )
+    phones = len(phones_of(peers, persons))
+    if not phones:
+        also = ", or give the person a phone" if persons else " or person"
         raise ValidationError(
-            f"Step {position} rings nobody: choose at least one peer.", code="no_peers"
+            f"Step {position} rings nobody: choose at least one peer{also}.", code="no_peers"
         )
-    if len(peers) > TARGETS_MAX:
+    if phones > TARGETS_MAX:
         raise ValidationError(
-            f"Step {position} rings {len(peers)} phones, and at most {TARGETS_MAX} can ring at "
+            f"Step {position} rings {phones} phones, and at most {TARGETS_MAX} can ring at "
             "once: spread them over more steps.",
             code="too_many_peers",
         )
@@ -243,14 +263,3 @@ def mailbox_is_of_its_node(node_id: int, greeting: Sound | None, peers: Iterable
                 f"“{thing}” is on another node; choose what is on the mailbox's own.",
                 code="other_node",
             )
-
-
-def steps_left_empty(peers: Iterable[Peer]) -> list[Step]:
-    """The ring steps that would ring nobody if ``peers`` were deleted."""
-    going = {peer.pk for peer in peers}
-    steps = Step.objects.filter(kind=StepKind.RING, peers__in=going).distinct()
-    return [
-        step
-        for step in steps.select_related("number").prefetch_related("peers")
-        if {peer.pk for peer in step.peers.all()} <= going
-    ]

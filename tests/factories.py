@@ -14,6 +14,7 @@ from peers.models import (
     Number,
     OutgoingPolicy,
     Peer,
+    Person,
     Schedule,
     ScheduleTime,
     Sound,
@@ -65,6 +66,12 @@ def number(on: Trunk, e164: str, *ring: Peer, **fields: object) -> Number:
 def policy(shown: Number, **fields: object) -> OutgoingPolicy:
     given = {"node": shown.trunk.node, "name": f"Policy {next(_count)}", "country": "GB"}
     return OutgoingPolicy.objects.create(**given | {"number": shown} | fields)
+
+
+def person(on: Node, *phones: Peer, **fields: object) -> Person:
+    made = Person.objects.create(**{"node": on, "name": f"Person {next(_count)}"} | fields)
+    Peer.objects.filter(pk__in=[phone.pk for phone in phones]).update(person=made)
+    return made
 
 
 def schedule(on: Node, *lines: dict[str, object], **fields: object) -> Schedule:

@@ -10,7 +10,16 @@ from ddiweb.live import api as live
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
-from peers.api import caller_names, callers, certificates, outgoing, schedules, sounds, voicemail
+from peers.api import (
+    caller_names,
+    callers,
+    certificates,
+    outgoing,
+    persons,
+    schedules,
+    sounds,
+    voicemail,
+)
 from peers.api import views as peers
 
 app_name = "api"
@@ -31,6 +40,7 @@ router.register("toll-alarms", outgoing.TollAlarmViewSet, "toll-alarms")
 router.register("mailboxes", voicemail.MailboxViewSet, "mailboxes")
 router.register("voicemail", voicemail.VoiceMessageViewSet, "voicemail")
 router.register("peers", peers.PeerViewSet, "peers")
+router.register("persons", persons.PersonViewSet, "persons")
 router.register("tokens", peers.TokenViewSet, "tokens")
 router.register("certificates", certificates.CertificateViewSet, "certificates")
 router.register("management-networks", firewall.ManagementNetworkViewSet, "management-networks")

@@ -11,8 +11,8 @@ from ddiweb.deploy.models import Node
 from ddiweb.validators import e164
 from peers import passwords, rules
 from peers.choices import Cause, Codec, StepKind, Transport
-from peers.models import Mailbox, Number, OutgoingPolicy, Peer, Schedule, Sound, Step
-from peers.phone_list import store_phones
+from peers.models import Mailbox, Number, OutgoingPolicy, Peer, Person, Schedule, Sound, Step
+from peers.phone_list import store_persons, store_phones
 from peers.realtime.routes import TARGETS_MAX
 from peers.tls import choice
 from peers.validators import sip_password
@@ -48,6 +48,17 @@ def secret_password(name: str, kind: type, kwargs: Attrs) -> tuple[type, Attrs]:
     return Secret, {**kwargs, "max_length": 128}
 
 
+def own_times(text: str) -> serializers.ListField:
+    """Seconds of each that rings in turn."""
+    return serializers.ListField(
+        child=serializers.IntegerField(min_value=5, max_value=120, allow_null=True),
+        required=False,
+        default=list,
+        max_length=TARGETS_MAX,
+        help_text=text,
+    )
+
+
 class StepSerializer(Item):
     """One stage of a route; its place in the list is its place in the route."""
 
@@ -59,16 +70,20 @@ class StepSerializer(Item):
         queryset=Peer.objects.select_related("node"),
         help_text="Which phones ring; in this order if in turn.",
     )
-    in_turn = serializers.BooleanField(
-        default=False, help_text="The phones ring one after the other. false: all at once."
-    )
-    seconds = serializers.ListField(
-        child=serializers.IntegerField(min_value=5, max_value=120, allow_null=True),
+    persons = serializers.PrimaryKeyRelatedField(
+        many=True,
         required=False,
         default=list,
-        max_length=TARGETS_MAX,
-        help_text="How long each phone rings in turn, one a phone; null: the step's timeout.",
+        queryset=Person.objects.select_related("node").prefetch_related("phones"),
+        help_text="Who is rung on all their phones; in turn they come before `peers`.",
     )
+    in_turn = serializers.BooleanField(
+        default=False,
+        help_text="They ring one after the other: `persons`, each on all phones together, then "
+        "`peers`. false: all at once.",
+    )
+    seconds = own_times("How long each phone rings in turn, one a phone; null: the step's timeout.")
+    person_seconds = own_times("The same, one a person.")
     timeout = serializers.IntegerField(
         min_value=5, max_value=120, default=25, help_text="Seconds before the next step."
     )
@@ -115,9 +130,36 @@ class StepSerializer(Item):
     )
 
     def to_representation(self, instance: Step) -> dict[str, Any]:
-        """Its phones in their order."""
+        """Its phones and persons in their order."""
         shown: dict[str, Any] = super().to_representation(instance)
-        return shown | {"peers": [place.peer_id for place in instance.places.all()]}
+        return shown | {
+            "peers": [place.peer_id for place in instance.places.all()],
+            "persons": [place.person_id for place in instance.person_places.all()],
+        }
+
+
+#: The fields of a step that are rows of their own, with their times.
+RUNG = ("peers", "seconds", "persons", "person_seconds")
+
+
+def places(rows: list[Any], seconds: list[int | None]) -> list[tuple[Any, int | None]]:
+    """Each row with its own time, if there are any."""
+    return list(zip(rows, seconds or [None] * len(rows), strict=True))
+
+
+def refuse_step(where: str, step: Attrs) -> None:
+    """Refuse times that are not one each, and phones that would not ring."""
+    for name, times in (("peers", "seconds"), ("persons", "person_seconds")):
+        fault = ""
+        if step[times] and len(step[times]) != len(step[name]):
+            text, fault = f"are not one each of {name}; give one each, or none", times
+        elif step["kind"] != StepKind.RING and step[name]:
+            text, fault = f"only a step that rings has {name}; leave them out", name
+        if fault:
+            code = "seconds" if fault == times else name
+            raise serializers.ValidationError(
+                {f"{where}.{fault}": [serializers.ErrorDetail(text, code=code)]}
+            )
 
 
 class NumberSerializer(ResourceSerializer):
@@ -166,21 +208,14 @@ class NumberSerializer(ResourceSerializer):
                 {"trunk": [serializers.ErrorDetail(text, code="immutable")]}
             )
         for index, step in enumerate(attrs.get("steps", ())):
-            if step["seconds"] and len(step["seconds"]) != len(step["peers"]):
-                text = "are not one a peer; give one a peer, or none"
-                raise serializers.ValidationError(
-                    {f"steps.{index}.seconds": [serializers.ErrorDetail(text, code="seconds")]}
-                )
-            if step["kind"] != StepKind.RING and step["peers"]:
-                text = "only a step that rings has peers; leave them out"
-                raise serializers.ValidationError(
-                    {f"steps.{index}.peers": [serializers.ErrorDetail(text, code="peers")]}
-                )
+            refuse_step(f"steps.{index}", step)
         steps = self._route(attrs)
         rule(lambda: rules.route_is_whole(node, enabled=candidate.enabled, steps=steps), "steps")
 
     def _route(self, attrs: Attrs) -> list[rules.StepDraft]:
-        names = ("kind", "peers", "schedule", "sound", "mailbox", "forward_to", "policy")
+        names = (
+            "kind", "peers", "schedule", "sound", "mailbox", "forward_to", "policy", "persons",
+        )  # fmt: skip
         if "steps" in attrs:
             return [rules.StepDraft(*(one[name] for name in names)) for one in attrs["steps"]]
         if self.instance is None:
@@ -191,10 +226,10 @@ class NumberSerializer(ResourceSerializer):
         """Replace the number's route."""
         instance.steps.all().delete()
         for position, step in enumerate(named["steps"], start=1):
-            plain = {k: value for k, value in step.items() if k not in ("peers", "seconds")}
+            plain = {k: value for k, value in step.items() if k not in RUNG}
             row = Step.objects.create(number=instance, position=position, **plain)
-            seconds = step["seconds"] or [None] * len(step["peers"])
-            store_phones(row, zip(step["peers"], seconds, strict=True))
+            store_phones(row, places(step["peers"], step["seconds"]))
+            store_persons(row, places(step["persons"], step["person_seconds"]))
 
 
 class PeerSerializer(ResourceSerializer):
@@ -230,6 +265,7 @@ class PeerSerializer(ResourceSerializer):
             "key",
             "node",
             "name",
+            "person",
             "owner",
             "username",
             "password",
@@ -249,6 +285,10 @@ class PeerSerializer(ResourceSerializer):
             "password_made_at",
             "created_at",
         )
+        read_only_fields = ("person",)
+        extra_kwargs: ClassVar[dict[str, Attrs]] = {
+            "person": {"help_text": "Whose phone it is; set with the person."}
+        }
 
     def create(self, validated_data: Attrs) -> Any:
         """Save a new row and what stands for its password."""

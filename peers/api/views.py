@@ -16,7 +16,7 @@ from ddiweb.api.errors import Conflict
 from ddiweb.api.serializers import Nothing
 from ddiweb.api.views import ReadOnly, Resource, deployed, documented, pending
 from ddiweb.deploy.models import Deployment, Node
-from peers import passwords, rules, services
+from peers import passwords, person_rules, services
 from peers.api import filters, serializers, tokens, trunks
 from peers.models import Number, Peer, Token, Trunk
 from peers.provisioning import links
@@ -42,7 +42,7 @@ class NumberViewSet(Resource):
 
     noun = "number"
     queryset = Number.objects.select_related("trunk__node").prefetch_related(
-        "steps__places", "steps__peers"
+        "steps__places", "steps__peers", "steps__person_places", "steps__persons__phones"
     )
     serializer_class = serializers.NumberSerializer
     filterset_class = filters.NumberFilter
@@ -119,7 +119,7 @@ class PeerViewSet(Resource):
     def remove(self, row: Peer) -> Deployment | None:
         """Delete the peer, unless a route would be left with nobody to ring."""
         lock_nodes([row])
-        empty = rules.steps_left_empty([row])
+        empty = person_rules.steps_left_empty([row])
         if empty:
             names = ", ".join(f"{step.number} (step {step.position})" for step in empty[:5])
             raise Conflict(f"{names} would ring nobody; change the route first.")

@@ -13,13 +13,13 @@ from peers.realtime.hours import ScheduleFacts
 from peers.realtime.mailboxes import MailboxFacts
 from peers.realtime.outgoing import OutgoingFacts
 from peers.realtime.peer_facts import AccountFacts, Connecting, PeerFacts
-from peers.realtime.routes import NumberFacts, StepFacts
+from peers.realtime.routes import NumberFacts, PersonFacts, StepFacts
 from peers.realtime.text import KEY, between, matches, unique
 from peers.realtime.trunks import ServerFacts, TrunkFacts
 
 __all__ = [
-    "KEY", "AccountFacts", "Connecting", "NodeFacts", "NumberFacts", "PeerFacts", "ServerFacts",
-    "Snapshot", "StepFacts", "TrunkFacts",
+    "KEY", "AccountFacts", "Connecting", "NodeFacts", "NumberFacts", "PeerFacts", "PersonFacts",
+    "ServerFacts", "Snapshot", "StepFacts", "TrunkFacts",
 ]  # fmt: skip
 
 SLUG = re.compile(r"\A[a-z][a-z0-9-]{0,31}\Z")
@@ -64,6 +64,7 @@ class Snapshot:
     trunks: tuple[TrunkFacts, ...] = ()
     peers: tuple[PeerFacts, ...] = ()
     numbers: tuple[NumberFacts, ...] = ()
+    persons: tuple[PersonFacts, ...] = ()
     schedules: tuple[ScheduleFacts, ...] = ()
     callers: tuple[CallerFacts, ...] = ()
     names: tuple[CallerNameFacts, ...] = ()
@@ -76,7 +77,9 @@ class Snapshot:
         unique("mailboxes", (box.key for box in self.mailboxes))
         unique("schedules", (schedule.key for schedule in self.schedules))
         unique("trunks", (trunk.key for trunk in self.trunks))
-        unique("peers", (peer.key for peer in self.peers))
+        # A step's target is looked up among both.
+        targets = [peer.key for peer in self.peers] + [person.key for person in self.persons]
+        unique("peers and persons", targets)
         accounts = [one.username for peer in self.peers for one in peer.accounts]
         trunks = [name for trunk in self.trunks for name in trunk.endpoints]
         unique("endpoints", [*trunks, *accounts])

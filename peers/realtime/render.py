@@ -36,7 +36,7 @@ def _rows(snapshot: Snapshot) -> Iterator[Row]:
         yield from accounts.rows(peer, snapshot.node.realm)
     for schedule in snapshot.schedules:
         yield from hours.rows(schedule)
-    known = {peer.key: peer for peer in snapshot.peers}
+    known = route_rows.targets(snapshot)
     schedules = {schedule.key for schedule in snapshot.schedules}
     policies = {policy.key for policy in snapshot.outgoing.policies}
     boxes = {box.key for box in snapshot.mailboxes}

@@ -27,11 +27,26 @@ TARGETS_MAX = 20
 
 
 @dataclass(frozen=True)
-class StepFacts:
-    """One stage of a number's route. ``targets`` are peer keys; ``timeout`` is in seconds.
+class PersonFacts:
+    """Somebody with several phones: a step that names ``key`` rings all ``phones`` (peer keys)."""
 
-    ``in_turn``: the peers ring one after the other, each for its own of ``seconds``, or for
-    ``timeout``. ``forward_to`` is a telephone number's digits, called
+    key: str
+    phones: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        matches("person.key", KEY, self.key, "use [a-z0-9_]")
+        for phone in self.phones:
+            matches("person.phones", KEY, phone, "name peers by their keys")
+        unique("person.phones", self.phones)
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """One stage of a number's route. ``targets`` are keys of persons and peers; ``timeout`` is in
+    seconds.
+
+    ``in_turn``: they ring one after the other, a person on all phones together, each for its own of
+    ``seconds``, or for ``timeout``. ``forward_to`` is a telephone number's digits, called
     under the outgoing policy with the key ``policy``; ``mailbox`` is a mailbox's key;
     ``sound`` is what an announcement plays, or a mailbox's greeting. ``schedule`` is the key of the
     hours at which the step is taken; empty: at all hours.
@@ -58,10 +73,10 @@ class StepFacts:
         if self.schedule:
             matches("step.schedule", KEY, self.schedule, "name a schedule by its key")
         for target in self.targets:
-            matches("step.targets", KEY, target, "name peers by their keys")
+            matches("step.targets", KEY, target, "name peers and persons by their keys")
         unique("step.targets", self.targets)
         if self.kind == "ring" and not 0 < len(self.targets) <= TARGETS_MAX:
-            raise refuse("step.targets", "are none or too many", f"name 1 to {TARGETS_MAX} peers")
+            raise refuse("step.targets", "are none or too many", f"name 1 to {TARGETS_MAX}")
         if self.seconds and len(self.seconds) != len(self.targets):
             raise refuse("step.seconds", "are not one a peer", "give one a peer, or none")
         for one in self.seconds:

@@ -9,12 +9,23 @@ from ddiweb.deploy.models import Node
 from ddiweb.redact import redacted
 from peers import outgoing
 from peers.choices import Carrier, StepKind, TokenState, Transport
-from peers.models import CallerName, CallerRule, Mailbox, Number, Schedule, Step, Token, Trunk
+from peers.models import (
+    CallerName,
+    CallerRule,
+    Mailbox,
+    Number,
+    Person,
+    Schedule,
+    Step,
+    Token,
+    Trunk,
+)
 from peers.realtime import peer_snapshot
 from peers.realtime.callers import CallerFacts, CallerNameFacts
 from peers.realtime.facts import (
     NodeFacts,
     NumberFacts,
+    PersonFacts,
     ServerFacts,
     Snapshot,
     StepFacts,
@@ -71,6 +82,12 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 .prefetch_related("servers")
             ),
             peers=peer_snapshot.take(node),
+            persons=tuple(
+                PersonFacts(one.key, tuple(phone.key for phone in one.phones.all()))
+                for one in Person.objects.filter(node=node)
+                .order_by("pk")
+                .prefetch_related("phones")
+            ),
             numbers=tuple(map(_number, _numbers(node))),
             callers=_callers(node),
             outgoing=outgoing.facts(node),
@@ -97,7 +114,7 @@ def _numbers(node: Node) -> "list[Number]":
         .select_related("schedule")
         .prefetch_related("sound", "policy", "mailbox__greeting")
     )
-    steps = Prefetch("steps", ordered.prefetch_related("places__peer"))
+    steps = Prefetch("steps", ordered.prefetch_related("places__peer", "person_places__person"))
     return list(rows.select_related("trunk").prefetch_related(steps).order_by("pk"))
 
 
@@ -170,12 +187,12 @@ def _callers(node: Node) -> tuple[CallerFacts, ...]:
 
 
 def _step(step: Step) -> StepFacts:
-    places = list(step.places.all())
+    places = step.rung
     forwards = step.kind == StepKind.FORWARD
     return StepFacts(
         position=step.position,
         kind=step.kind,  # type: ignore[arg-type]  # the database holds no other (CHECK)
-        targets=tuple(place.peer.key for place in places),
+        targets=tuple(place.target.key for place in places),
         seconds=tuple(place.seconds or step.timeout for place in places),
         in_turn=step.in_turn,
         sound=_sound(step),

@@ -9,9 +9,9 @@ import pytest
 
 from lab.phones import PjsuaPhone
 from lab.tone import Heard
-from lab.vendor import FIRST, SECOND, SERVER
+from lab.vendor import FIRST, SECOND, SERVER, VENDOR_TONE_HZ
 from peers.realtime.callers import CallerNameFacts
-from peers.realtime.facts import NumberFacts, StepFacts
+from peers.realtime.facts import NumberFacts, PersonFacts, StepFacts
 from peers.sounds.convert import convert
 from peers.sounds.files import SoundFolder
 from tests.asterisk.conftest import LONDON, Bench, peer, ring, snapshot
@@ -92,6 +92,35 @@ def test_the_label_can_stand_before_the_callers_name_or_number(
     bench.vendor().call(LONDON, "+441632960111")
     seen = [one.header("From").partition("<")[0] for one in phone.state().incoming]
     assert seen == ['"London: Ada ${SHELL(id)} (a, b)" ', '"London: +441632960111" ']
+
+
+def test_a_person_with_two_phones_is_rung_on_both_and_the_first_to_answer_gets_the_call(
+    bench: Bench, phones: Phones
+) -> None:
+    people = (PersonFacts("person_1", ("peer_1", "peer_2")),)
+    number = NumberFacts(LONDON, "trunk_1", "London", (ring("person_1"),))
+    both = (peer(), peer("bob", "peer_2"))
+    bench.apply(replace(snapshot(peers=both), numbers=(number,), persons=people))
+    slow, fast = phones("alice"), phones("bob")
+    slow.answer_with(180)
+    with PjsuaPhone(
+        bench.world.ns["vendor"], bench.folder / "caller", tone_hz=VENDOR_TONE_HZ, address=FIRST,
+        port=5060,
+    ) as caller:  # fmt: skip
+        caller.identify("+441632960111", FIRST)
+        assert caller.call(f"sip:{LONDON}@{SERVER}").status == 200
+        assert fast.heard(0.8).hz == VENDOR_TONE_HZ
+    assert slow.wait_for_call().caller  # it rang, too
+    call = slow.state().call
+    assert call is not None
+    assert (call.answered, call.ended) == (False, True)
+
+
+def test_a_person_of_whom_no_phone_is_there_is_passed_over_at_once(bench: Bench) -> None:
+    steps = (ring("person_1"), StepFacts(2, "reject", cause="busy"))
+    people = (PersonFacts("person_1", ("peer_1",)), PersonFacts("person_2"))
+    bench.apply(replace(snapshot(steps=steps), persons=people))
+    assert bench.vendor().call(LONDON).status == 486
 
 
 def announcement(bench: Bench) -> str:

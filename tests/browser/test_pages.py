@@ -19,7 +19,11 @@ peers = [factories.peer(node) for _ in range(12)]
 for peer in peers:
     services.peer_created(peer)
 trunk = factories.trunk(node, "203.0.113.20/32", "2001:db8:113::20/128")
-factories.number(trunk, "+442079460123", *peers[:3], label="London office")
+number = factories.number(trunk, "+442079460123", *peers[:3], label="London office")
+from peers.models import StepPerson
+person = factories.person(node, *peers[:4], name="A" * 80)
+StepPerson.objects.create(step=number.steps.get(), person=person, place=1)
+factories.person(node)
 from tests.db.test_sounds import tone
 box = factories.mailbox(node, peers[0], greeting=factories.sound(node, tone()))
 factories.message(box, mail_error="e" * 300)
@@ -53,7 +57,9 @@ Deployment.objects.create(node=node, generation=1, reason="x" * 200, state="fail
 PAGES = [
     "/", "/peers/peer/", "/peers/peer/add/", "/peers/peer/1/change/", "/peers/peer/1/delete/",
     "/peers/peer/1/history/", "/peers/trunk/", "/peers/trunk/add/", "/peers/trunk/1/change/",
-    "/peers/number/", "/peers/number/add/", "/peers/number/1/change/", "/peers/token/",
+    "/peers/person/", "/peers/person/add/", "/peers/person/1/change/", "/peers/person/2/change/",
+    "/peers/person/1/delete/", "/peers/number/", "/peers/number/add/",
+    "/peers/number/1/change/", "/peers/token/",
     "/peers/schedule/", "/peers/schedule/add/", "/peers/callerrule/",
     "/peers/callerrule/add/", "/peers/sound/", "/peers/sound/1/change/", "/peers/sound/add/",
     "/peers/mailbox/", "/peers/mailbox/1/change/", "/peers/voicemessage/",

@@ -8,7 +8,7 @@ from django.test import Client
 
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.states import State
-from peers.models import Number, Peer, Trunk
+from peers.models import Number, Peer, Person, Trunk
 
 #: Anything that somebody could hope to smuggle into a file, AMI or the kernel.
 HOSTILE = {
@@ -119,11 +119,11 @@ def servers(*rows: tuple[str, int, int]) -> dict[str, Any]:
 
 def step(
     peers: Sequence[Peer] = (), *, pk: int | None = None, place: int | str = "",
-    kind: str = "ring", delete: bool = False,
+    kind: str = "ring", delete: bool = False, persons: Sequence[Person] = (),
 ) -> dict[str, Any]:  # fmt: skip
     data: dict[str, Any] = {
         "id": pk or "", "place": place, "kind": kind, "timeout": "20", "cause": "busy",
-        "phones": [peer.pk for peer in peers],
+        "phones": [peer.pk for peer in peers], "people": [person.pk for person in persons],
     }  # fmt: skip
     return data | ({"DELETE": "on"} if delete else {})
 

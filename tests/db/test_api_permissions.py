@@ -65,6 +65,7 @@ def urls() -> dict[str, str]:
         "caller-names": CallerName.objects.create(node=node, e164="+441632960555", name="A").pk,
         "voicemail": factories.message(box).pk,
         "peers": peer.pk,
+        "persons": factories.person(node).pk,
         "outgoing-policies": factories.policy(number).pk,
         "toll-limits": toll.pk,
         "rates": Rate.objects.create(toll=toll, prefix="+44", a_minute=1).pk,

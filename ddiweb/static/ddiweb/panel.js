@@ -55,12 +55,13 @@
     };
     for (const [name, kinds] of Object.entries(NEEDED)) show(name, kinds.includes(kind));
     const inTurn = row.querySelector("input[name$='-in_turn']")?.checked ?? false;
-    row.querySelector(".ringing")?.classList.toggle("in-turn-on", inTurn);
+    row.querySelectorAll(".ringing").forEach((list) => list.classList.toggle("in-turn-on", inTurn));
   }
 
   // The steps of a route are moved as a whole; their order fills the boxes "Order", which are hidden.
   const NEEDED = {
     phones: ["ring"],
+    people: ["ring"],
     in_turn: ["ring"],
     timeout: ["ring", "forward"],
     forward_to: ["forward"],
