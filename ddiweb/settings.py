@@ -40,6 +40,8 @@ CALL_RECORDS = env.str("DDIWEB_CALL_RECORDS", "/var/log/asterisk/cdr-custom/ddiw
 AMI_HOST = env.str("DDIWEB_AMI_HOST", "127.0.0.1")
 AMI_PORT = env.int("DDIWEB_AMI_PORT", 5038)
 AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")
+#: On loopback of the node: there the watch answers the dialplan's questions for callers' names.
+NAMES_PORT = env.int("DDIWEB_NAMES_PORT", 5050)
 #: A file of authorities: AMI speaks TLS, and the other end must prove that it is AMI_HOST.
 AMI_CA = env.str("DDIWEB_AMI_CA", "")
 
@@ -255,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         "Codec": "peers.choices.Codec",
         "Carrier": "peers.choices.Carrier",
         "Transport": "peers.choices.Transport",
+        "SignIn": "peers.choices.SignIn",
         "TrunkTransport": "peers.choices.TrunkTransport",
         "CallerHeader": "peers.choices.CallerHeader",
         "PhoneFormat": "peers.choices.PhoneFormat",

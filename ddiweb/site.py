@@ -23,6 +23,7 @@ MENU: tuple[tuple[str, tuple[str, ...]], ...] = (
             "peers.Sound",
             "peers.CallerRule",
             "peers.CallerName",
+            "peers.NameLookup",
             "peers.Trunk",
             "peers.OutgoingPolicy",
             "peers.TrunkToll",

@@ -231,6 +231,7 @@ class TokenAdmin(ReadOnlyAdmin):
 from peers import (  # noqa: E402, F401 - for their own
     admin_caller_names,
     admin_callers,
+    admin_name_lookups,
     admin_outgoing,
     admin_persons,
     admin_schedules,

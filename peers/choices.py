@@ -45,6 +45,14 @@ class CallerHeader(models.TextChoices):
     DIVERSION = "diversion", "Diversion (RFC 5806)"
 
 
+class SignIn(models.TextChoices):
+    """How one proves oneself to an outside service."""
+
+    NONE = "none", "Nothing"
+    BEARER = "bearer", "A key (Authorization: Bearer)"
+    BASIC = "basic", "A username and a password (Basic)"
+
+
 class NumberIn(models.TextChoices):
     """How a vendor writes numbers of the calls that it brings."""
 

@@ -16,6 +16,7 @@ from peers.choices import Carrier
 from peers.connection_models import CONSTRAINTS, SECRETS, Connection
 from peers.defaults import default_codecs
 from peers.leak_models import TokenLeak
+from peers.name_lookup_models import NameLookup
 from peers.outgoing_models import (
     OutgoingPolicy,
     OutgoingPrefix,
@@ -36,7 +37,7 @@ from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 from peers.voicemail_models import Mailbox, VoiceMessage
 
 __all__ = [
-    "Authority", "CallerName", "CallerRule", "Mailbox", "NodeCertificate", "Number",
+    "Authority", "CallerName", "CallerRule", "Mailbox", "NameLookup", "NodeCertificate", "Number",
     "OutgoingPolicy", "OutgoingPrefix", "OutgoingTrunk", "Peer", "Person", "ProvisioningLink",
     "Rate", "Schedule", "ScheduleTime", "Sound", "Step", "StepPeer", "StepPerson", "Token",
     "TokenLeak", "TollAlarm", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer",

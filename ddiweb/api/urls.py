@@ -14,6 +14,7 @@ from peers.api import (
     caller_names,
     callers,
     certificates,
+    name_lookups,
     outgoing,
     persons,
     schedules,
@@ -31,6 +32,7 @@ router.register("trunks", peers.TrunkViewSet, "trunks")
 router.register("numbers", peers.NumberViewSet, "numbers")
 router.register("callers", callers.CallerRuleViewSet, "callers")
 router.register("caller-names", caller_names.CallerNameViewSet, "caller-names")
+router.register("name-lookups", name_lookups.NameLookupViewSet, "name-lookups")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("sounds", sounds.SoundViewSet, "sounds")
 router.register("outgoing-policies", outgoing.OutgoingPolicyViewSet, "outgoing-policies")

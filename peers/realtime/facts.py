@@ -31,6 +31,7 @@ class NodeFacts:
     """A host that runs Asterisk; ``realm`` is part of every digest hash.
 
     Ports are UDP ports, but ``tls_port``: the one of its transports for TLS, 0 if it has none.
+    ``name_lookup``: milliseconds that a call waits for its caller's name; 0: nobody is asked.
     """
 
     slug: str
@@ -42,12 +43,14 @@ class NodeFacts:
     public_ipv6: str = ""
     tls_port: int = 0
     iax_port: int = 4569
+    name_lookup: int = 0
 
     def __post_init__(self) -> None:
         matches("node.slug", SLUG, self.slug, "use small letters, digits and hyphens")
         matches("node.realm", REALM, self.realm, "use letters, digits, dots and hyphens")
         between("node.sip_port", self.sip_port, 1, 65535)
         between("node.iax_port", self.iax_port, 1, 65535)
+        between("node.name_lookup", self.name_lookup, 0, 3000)
         between("node.tls_port", self.tls_port, 0, 65535)
         between("node.rtp_first", self.rtp_first, 1024, 65534)
         between("node.rtp_last", self.rtp_last, self.rtp_first + 1, 65535)

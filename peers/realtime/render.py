@@ -31,7 +31,7 @@ def render(snapshot: Snapshot) -> Rows:
 
 def _rows(snapshot: Snapshot) -> Iterator[Row]:
     for trunk in snapshot.trunks:
-        yield from trunk_rows.rows(trunk, snapshot.node.tls_port)
+        yield from trunk_rows.rows(trunk, snapshot.node)
     for peer in snapshot.peers:
         yield from accounts.rows(peer, snapshot.node.realm)
     for schedule in snapshot.schedules:

@@ -195,6 +195,7 @@ TRUNKS = Table(
         Column("national", "0"),
         Column("international", "00"),
         Column("servers"),
+        Column("lookup", "0"),
     ),
 )
 NUMBERS = Table(

@@ -13,6 +13,7 @@ from peers.models import (
     CallerName,
     CallerRule,
     Mailbox,
+    NameLookup,
     Number,
     Person,
     Schedule,
@@ -74,6 +75,7 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
                 public_ipv4=node.public_ipv4 or "",
                 public_ipv6=node.public_ipv6 or "",
                 tls_port=node.tls_port if names.enabled(node) else 0,
+                name_lookup=_name_lookup(node),
             ),
             trunks=tuple(
                 _trunk(trunk, networks.get(trunk.pk, ()))
@@ -105,6 +107,11 @@ def take(node: Node) -> tuple[Snapshot, tuple[ContactCut, ...]]:
             ),
         )
         return snapshot, _cuts(node)
+
+
+def _name_lookup(node: Node) -> int:
+    asked = NameLookup.objects.filter(node=node, enabled=True).values_list("timeout", flat=True)
+    return asked.first() or 0
 
 
 def _numbers(node: Node) -> "list[Number]":

@@ -97,6 +97,7 @@ class StaticConfig:
     sounds: Path
     ami_user: str = "ddiweb"
     ami_port: int = 5038
+    names_port: int = 5050
     bind_ipv4: str = "0.0.0.0"  # noqa: S104 - the firewall decides who gets in
     bind_ipv6: str = "::"
     max_calls: int = 0
@@ -106,6 +107,7 @@ class StaticConfig:
         matches("ami.user", _NAME, self.ami_user, "use small letters, digits and underscores")
         matches("ami.secret", _SECRET, self.ami_secret, "use 24 to 64 of A-Z a-z 0-9 _ -")
         between("ami.port", self.ami_port, 1, 65535)
+        between("names_port", self.names_port, 1, 65535)
         matches("sounds", _PATH, str(self.sounds), "use an absolute path of plain characters")
         matches("tls", _PATH, str(self.tls), "use an absolute path of plain characters")
         between("max_calls", self.max_calls, 0, 100_000)
@@ -181,6 +183,7 @@ def _values(config: StaticConfig) -> dict[str, str]:
         "RTP_FIRST": str(node.rtp_first),
         "RTP_LAST": str(node.rtp_last),
         "AMI_PORT": str(config.ami_port),
+        "NAMES_PORT": str(config.names_port),
         "AMI_USER": config.ami_user,
         "AMI_SECRET": config.ami_secret,
         "AMI_TLS": config.ami_tls.lines if config.ami_tls else "tlsenable = no",

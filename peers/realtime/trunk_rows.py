@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from peers.realtime import schema, text
+from peers.realtime.facts import NodeFacts
 from peers.realtime.rows import Row, row
 from peers.realtime.text import refuse
 from peers.realtime.trunks import ServerFacts, TrunkFacts
@@ -20,8 +21,9 @@ from peers.realtime.trunks import ServerFacts, TrunkFacts
 QUALIFY = 20
 
 
-def rows(trunk: TrunkFacts, tls_port: int) -> Iterator[Row]:
+def rows(trunk: TrunkFacts, node: NodeFacts) -> Iterator[Row]:
     """All rows of ``trunk``. Raises Refused for TLS on a node without it."""
+    tls_port = node.tls_port
     if trunk.transport == "tls" and not tls_port:
         raise refuse(f"trunk {trunk.key}", "needs TLS", "give the node a TLS port and a host name")
     auth = ""
@@ -38,7 +40,7 @@ def rows(trunk: TrunkFacts, tls_port: int) -> Iterator[Row]:
         yield _endpoint(trunk, name, auth, server, tls_port)
         if server is not None:
             yield from _server(trunk, name, auth, server, tls_port)
-    yield _dialplan(trunk)
+    yield _dialplan(trunk, node.name_lookup)
 
 
 def _endpoint(
@@ -92,7 +94,7 @@ def _server(
         )
 
 
-def _dialplan(trunk: TrunkFacts) -> Row:
+def _dialplan(trunk: TrunkFacts, name_lookup: int) -> Row:
     return row(
         schema.TRUNKS,
         trunk.key,
@@ -108,6 +110,7 @@ def _dialplan(trunk: TrunkFacts) -> Row:
         national=trunk.national,
         international=trunk.international,
         servers=_order(trunk),
+        lookup=str(name_lookup),
     )
 
 

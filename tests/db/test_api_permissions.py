@@ -12,7 +12,15 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from firewall.models import AddressException, AllowedService
 from peers import services
-from peers.models import CallerName, CallerRule, NodeCertificate, Rate, TollAlarm, TrunkToll
+from peers.models import (
+    CallerName,
+    CallerRule,
+    NameLookup,
+    NodeCertificate,
+    Rate,
+    TollAlarm,
+    TrunkToll,
+)
 from peers.tls import roots
 from tests import factories
 from tests.db.api import V1, client, operator, pending, problem, user
@@ -63,6 +71,7 @@ def urls() -> dict[str, str]:
         "sounds": factories.sound(node, tone()).pk,
         "mailboxes": box.pk,
         "caller-names": CallerName.objects.create(node=node, e164="+441632960555", name="A").pk,
+        "name-lookups": NameLookup.objects.create(node=node, url="https://n.example/{number}").pk,
         "voicemail": factories.message(box).pk,
         "peers": peer.pk,
         "persons": factories.person(node).pk,

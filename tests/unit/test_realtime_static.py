@@ -74,13 +74,18 @@ def test_the_dialplan_runs_no_program_and_reads_no_file() -> None:
         "SHELL(",
         "TrySystem(",
         "Exec",
-        "CURL(",
         "FILE(",
         "ENV(",
         "AGI(",
         "EVAL(",
     ):
         assert word not in code
+
+
+def test_the_dialplan_asks_this_machines_loopback_alone_and_with_digits_alone() -> None:
+    text = render_static(_config())["extensions.conf"]
+    assert text.count("CURL(") == 1
+    assert "${CURL(http://127.0.0.1:5050/name/${FILTER(0-9,${WHO})})}" in text
 
 
 def test_the_manager_answers_on_loopback_with_the_least_rights() -> None:

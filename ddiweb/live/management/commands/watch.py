@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 
 from ddiweb.live.collector import Collector
 from ddiweb.live.guard import Guard
+from ddiweb.live.names_desk import NamesDesk
 from ddiweb.live.watch import Watch
 
 
@@ -24,9 +25,11 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         collector = Collector(settings.NODE, Path(settings.CALL_RECORDS), stop)
+        desk = NamesDesk(settings.NODE, settings.NAMES_PORT, stop)
         helpers = [
             threading.Thread(target=Guard(settings.NODE, stop).run, name="guard"),
             threading.Thread(target=collector.run, name="collector"),
+            threading.Thread(target=desk.run, name="names-desk"),
         ]
         for helper in helpers:
             helper.start()
