@@ -23,7 +23,7 @@ call: ## beside `make run`: a phone registers, the vendor calls it, both hear th
 	@$(VENV) -m lab.call
 
 calls: setup-dev ## the whole suite of real calls, in a sandbox of its own: trunks x transports x steps
-	@$(VENV) -m tests.asterisk.suite
+	@$(VENV) -m tests.asterisk.suite_run
 
 knock: ## beside `make run`: a new connection from the management network, which confirms a change on trial
 	@$(VENV) -m lab.knock

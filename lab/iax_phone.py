@@ -51,7 +51,7 @@ disallow = all
 allow = {codec}
 """,
     "extensions.conf": """[in]
-exten => s,1,Answer()
+exten => s,1,{answer}
  same => n,MixMonitor({home}/both.wav,r({home}/heard.wav))
  same => n,Playtones({tone_hz})
  same => n,Wait(60)
@@ -63,7 +63,10 @@ exten => _[+0-9].,1,Wait(1)
 
 
 class IaxPhone:
-    """A context manager; ``port`` is its own, ``server`` the node's address."""
+    """A context manager; ``port`` is its own, ``server`` the node's address.
+
+    One that is ``busy`` refuses every call.
+    """
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class IaxPhone:
         tone_hz: int = 600,
         port: int = 4569,
         codec: str = "alaw",
+        busy: bool = False,
     ) -> None:
         self._ns = ns
         self._account = f"{user}:{password}@{server}:{server_port}"
@@ -93,6 +97,7 @@ class IaxPhone:
             "tone_hz": tone_hz,
             "port": port,
             "codec": codec,
+            "answer": "Busy(1)" if busy else "Answer()",
         }
         self._process: Process | None = None
 
@@ -135,6 +140,10 @@ class IaxPhone:
         where = f"{number}@{context}" if context else number
         then = f"extension {hand_over}@in" if hand_over else "application Wait 3"
         self._asked(f"channel originate IAX2/{self._account}/{where} {then}")
+
+    def rang(self) -> bool:
+        """Whether a call came."""
+        return "0 calls processed" not in self._asked("core show calls")
 
     def in_call(self) -> bool:
         """Whether it has answered."""

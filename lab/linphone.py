@@ -135,6 +135,22 @@ class LinphonePhone:
         """Whether a call's audio runs."""
         return "LinphoneCallStreamsRunning" in self._do("call-status")
 
+    def receives(self, seconds: float = 1.0) -> float:
+        """Datagrams a second that its sockets take, for a phone that is alone in its namespace.
+
+        The daemon's own ``call-stats`` ends the daemon.
+        """
+        before = self._datagrams()
+        time.sleep(seconds)
+        return (self._datagrams() - before) / seconds
+
+    def _datagrams(self) -> int:
+        line = ["cat", "/proc/net/snmp"]
+        argv = self._ns.argv(line) if self._ns else line
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+        # InDatagrams stands first of what was counted (Linux, ip(7), RFC 4113).
+        return int(re.findall(r"^Udp: ([0-9]+)", done.stdout, re.MULTILINE)[0])
+
     def play(self) -> None:
         """Play the tone into the running call."""
         self._do(f"incall-player-start {self._folder / 'tone.wav'}")

@@ -1,6 +1,7 @@
 """The world's DNS (RFC 1035): names below ``.test`` are the server, and nothing else exists.
 
-A name that begins with ``panel.`` is the administrator's machine, with ``vendor.`` the vendor's.
+A name that begins with ``panel.`` is the administrator's machine, with ``vendor.`` or ``second.`` a
+vendor's.
 
 A phone with TLS calls ``TOKEN.sip.sandbox.test``; tokens are made while the world stands, so a
 list of hosts would not do.
@@ -15,7 +16,7 @@ from lab import debian
 
 SERVER = "203.0.113.10"
 PANEL = "203.0.113.100"
-OTHERS = {b"panel": PANEL, b"vendor": "203.0.113.20"}
+OTHERS = {b"panel": PANEL, b"vendor": "203.0.113.20", b"second": "203.0.113.21"}
 PORT = 53
 _A = 1
 _SECONDS = 5

@@ -61,7 +61,10 @@ def call_id(message: str) -> str:
 
 
 class Sipp:
-    """One run of a scenario in a namespace, in the background; a context manager."""
+    """One run of a scenario in a namespace, in the background; a context manager.
+
+    With ``echo`` it sends all audio back.
+    """
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Sipp:
         keys: Mapping[str, str] | None = None,
         login: tuple[str, str] | None = None,
         timeout: float = 20.0,
+        echo: bool = False,
     ) -> None:
         self._ns = ns
         self._folder = folder
@@ -87,6 +91,7 @@ class Sipp:
             *("-i", address, "-p", str(port), "-d", str(hold_ms), "-nostdin", "-nd"),
             *("-timeout", f"{timeout:g}s", "-recv_timeout", f"{int(timeout * 1000)}"),
             *("-trace_msg", "-message_file", str(self._trace)),
+            *(("-rtp_echo",) if echo else ()),
             # Media ports beside the signalling port, so that two runs can stand side by side.
             *("-mi", address, "-mp", str(20_000 + next(_COUNTER) * 4 % 20_000)),
         ]

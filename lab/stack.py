@@ -98,22 +98,45 @@ class Stack:
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         """Ask the REST API; returns status and body, also of a refusal."""
-        request = urllib.request.Request(  # noqa: S310 - our own loopback
-            self.url.rstrip("/") + "/api/v1" + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Token {self.token}", "Content-Type": "application/json"},
-        )
+        sent = None if body is None else json.dumps(body).encode()
+        return self._send(method, path, sent, "application/json")
+
+    def _send(self, method: str, path: str, body: bytes | None, kind: str) -> Answer:
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            with self._opened(method, path, body, kind) as response:
                 return Answer(response.status, _parsed(response.read()))
         except urllib.error.HTTPError as error:
             return Answer(error.code, _parsed(error.read()))
+
+    def _opened(self, method: str, path: str, body: bytes | None, kind: str) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - our own loopback
+            self.url.rstrip("/") + "/api/v1" + path,
+            method=method,
+            data=body,
+            headers={"Authorization": f"Token {self.token}", "Content-Type": kind},
+        )
+        return urllib.request.urlopen(request, timeout=20)  # noqa: S310
+
+    def download(self, path: str) -> bytes:
+        """Return the bytes of a file."""
+        with self._opened("GET", path, None, "application/json") as response:
+            return bytes(response.read())
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the REST API and expect success; returns the body."""
         answer = self.call(method, path, body)
         assert 200 <= answer.status < 300, (method, path, answer)
+        return answer.body
+
+    def upload(self, path: str, file: Path, **fields: str) -> Any:
+        """Send a form with a file (RFC 7578) and expect success; returns the body."""
+        edge = f"edge-{os.urandom(8).hex()}"
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="'
+        parts = [f'{head}{name}"\r\n\r\n{text}\r\n'.encode() for name, text in fields.items()]
+        parts += [f'{head}file"; filename="{file.name}"\r\n\r\n'.encode(), file.read_bytes()]
+        body = b"".join([*parts, f"\r\n--{edge}--\r\n".encode()])
+        answer = self._send("POST", path, body, f"multipart/form-data; boundary={edge}")
+        assert answer.status == 201, (path, answer)
         return answer.body
 
     def every(self, path: str) -> list[Any]:

@@ -9,10 +9,11 @@ from lab.process import wait_until
 from lab.roam import OUTSIDE, Roaming
 from lab.stack import Stack
 from lab.tools import tool
-from lab.vendor import FIRST, SERVER, VENDOR_TONE_HZ
+from lab.vendor import SERVER, VENDOR_TONE_HZ
 from lab.world import World
 from tests import scale
 from tests.asterisk.suite import PHONE_TONE_HZ, Suite, uri
+from tests.asterisk.suite_talks import BY_ADDRESS
 
 #: What the phone's first network shows outside.
 OLD = "203.0.113.30"
@@ -40,16 +41,15 @@ def moved(suite: Suite, transport: str) -> float:
 
     AssertionError if it does not go on in both directions, or the contact is not the new one.
     """
-    ddi = suite.route("address", "ring", transport)
-    world = suite.stack.world()
+    ddi, world = suite.ring(transport), suite.stack.world()
     with (
         Roaming(world) as network,
         suite.phone(transport, roams=True) as phone,
-        suite.vendor(FIRST, False) as caller,
+        suite.vendor(BY_ADDRESS) as caller,
     ):
         assert isinstance(phone, PjsuaPhone)
         suite.register(phone, transport)
-        assert caller.call(uri(ddi, False), wait=15).status == 200
+        assert caller.call(uri(ddi), wait=15).status == 200
         assert (caller.heard(1.0).hz, phone.heard(0.2).hz) == (PHONE_TONE_HZ, VENDOR_TONE_HZ)
         network.move()
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A slice of the suite of calls: each kind of trunk once, and one call that is put on hold."""
+"""A slice of the suite of calls: each kind of trunk and of step once, and what happens within."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,19 @@ import pytest
 
 from lab.stack import Stack
 from tests import scale
-from tests.asterisk import moving
-from tests.asterisk import suite as calls
-from tests.asterisk.suite import Suite
+from tests.asterisk import moving, suite_talks
+from tests.asterisk.suite import Suite, Trunk
+from tests.asterisk.suite_steps import call
 
 pytestmark = pytest.mark.asterisk
-SLICE = [("address", "iax"), ("registration", "udp"), ("tls", "tls")]
-WHOLE = [(kind, transport) for kind in calls.TRUNKS for transport in calls.TRANSPORTS]
+#: `make calls` makes all of them.
+SLICE = [
+    ("address", "iax", "in turn", "iax2"),
+    ("address", "udp", "forward", "pjsip"),
+    ("address", "sipp", "ring", "sipp"),
+    ("registration", "tcp", "announce", "pjsip"),
+    ("tls", "tls", "in turn", "pjsip"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +29,16 @@ def suite(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Su
     made.clean()
 
 
-@pytest.mark.parametrize(("kind", "transport"), WHOLE if scale.FULL else SLICE)
-def test_a_call_is_heard_at_both_ends(suite: Suite, kind: calls.Trunk, transport: str) -> None:
-    steps = calls.STEPS if scale.FULL else ("in turn",)
-    assert len(list(calls.calls(suite, kind, transport, steps))) == len(steps)
+@pytest.mark.parametrize(("kind", "transport", "step", "phone"), SLICE)
+def test_a_call_ends_as_its_route_says_and_is_heard_at_both_ends(
+    suite: Suite, kind: Trunk, transport: str, step: str, phone: str
+) -> None:
+    with suite.trunk(kind) as line:
+        call(suite, line, transport, step, phone)
 
 
 def test_a_call_survives_hold_and_carries_digits_both_ways(suite: Suite) -> None:
-    calls.held(suite, "tcp")
+    suite_talks.held(suite, "tcp")
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"] if scale.FULL else ["udp"])
