@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from ddiweb.admin_base import DeployingAdmin, PlainFields
 from ddiweb.deploy.templatetags.panel import ago, pill
+from ddiweb.live.standing import trunk_standing
 from peers import rules, vendor_lookups
 from peers.choices import StepKind
 from peers.forms import (
@@ -129,6 +130,7 @@ class TrunkAdmin(DeployingAdmin):
 
     form = TrunkForm
     fixed = ("node",)
+    readonly_fields = ("standing",)
     inlines = (TrunkNetworkInline, TrunkHostInline, TrunkServerInline)
     list_display = ("name", "node", "addresses", "register", "host", "lines", "enabled")
     list_filter = ("enabled", "register", "node")
@@ -164,6 +166,18 @@ class TrunkAdmin(DeployingAdmin):
         ("Sound", {"fields": ("codecs", "dtmf", "srtp"), "classes": ("collapse",)}),
         ("Names", {"fields": ("private_allowed",), "classes": ("collapse",)}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A trunk that is there also shows how it stands."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None:
+            return found
+        return [(None, {"fields": ("node", "name", "enabled", "standing")}), *found[1:]]
+
+    @admin.display(description="state")
+    def standing(self, trunk: Trunk) -> SafeString:
+        """Up, or down and why, as the watch last saw it; which of its hosts are dead."""
+        return trunk_standing(trunk)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> Any:
         """The preset's values, if one was chosen."""

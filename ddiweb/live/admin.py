@@ -10,6 +10,7 @@ from ddiweb.admin_base import ReadOnlyAdmin
 from ddiweb.deploy.templatetags.panel import ago, clock, moment, pill
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from ddiweb.live.names import label_column
+from ddiweb.live.standing import trunk_pill
 from firewall.ban_admin import ban_link
 
 
@@ -140,11 +141,8 @@ class TrunkStateAdmin(SeenAdmin):
 
     @admin.display(description="state")
     def standing(self, state: TrunkState) -> str:
-        """Up, or down and why."""
-        if state.down:
-            return pill("bad", f"down: {state.cause}")
-        known = state.answers or state.registration == "registered"
-        return pill("good", "up") if known else pill("quiet", "not watched")
+        """Up, up with dead hosts, or down and why."""
+        return trunk_pill(state)
 
     @admin.display(description="round trip", ordering="round_trip_us")
     def round_trip(self, state: TrunkState) -> str:

@@ -53,10 +53,16 @@ class ChannelSerializer(OnNode):
 
 
 class TrunkStateSerializer(OnNode):
-    """How a vendor's trunk stands; ``cause`` says why it is down."""
+    """How a vendor's trunk stands; ``cause`` says why it is down, ``faults`` which host is dead.
+
+    A trunk with several hosts is up while one of them is.
+    """
 
     down = serializers.BooleanField(read_only=True)
     cause = serializers.CharField(read_only=True)
+    faults = serializers.CharField(read_only=True)
+    silent_hosts = serializers.ListField(child=serializers.CharField(), read_only=True)
+    refusing_hosts = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = TrunkState

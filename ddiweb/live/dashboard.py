@@ -76,8 +76,8 @@ class Rotation:
 
 
 @dataclass(frozen=True)
-class DownTrunk:
-    """A vendor from whom no call is to be expected."""
+class AilingTrunk:
+    """A vendor from whom no call is to be expected, or one of whose hosts is dead."""
 
     name: str
     state: TrunkState
@@ -126,7 +126,7 @@ class Board:
     alarms: Sequence[AlarmRow]
     bans: int
     channels: int
-    trunks_down: Sequence[DownTrunk]
+    trunks_ailing: Sequence[AilingTrunk]
     may_ban: bool
     at: datetime
 
@@ -141,10 +141,8 @@ class Board:
         silent = any(not (card.worker.alive and card.watch.alive) for card in self.nodes)
         certificates = any(card.certificate_trouble for card in self.nodes)
         owed = any(card.node.restart_owed for card in self.nodes)
-        waits = (
-            owed or self.troubled or self.rotations or self.leaks or self.trunks_down or self.alarms
-        )
-        return not (waits or silent or certificates)
+        waits = owed or self.troubled or self.rotations or self.leaks or self.alarms
+        return not (waits or self.trunks_ailing or silent or certificates)
 
 
 User = AbstractBaseUser | AnonymousUser
@@ -179,7 +177,7 @@ def read(user: User) -> Board:
         alarms=_alarms(day_ago) if _may(user, "peers.view_tollalarm") else [],
         bans=Ban.objects.active().count() if _may(user, "firewall.view_ban") else 0,
         channels=_calls_up() if _may(user, "live.view_channel") else 0,
-        trunks_down=_down() if _may(user, "live.view_trunkstate") else [],
+        trunks_ailing=_ailing() if _may(user, "live.view_trunkstate") else [],
         may_ban=_may(user, "firewall.add_ban"),
         rotations=_rotations() if _may(user, "peers.view_token") else [],
         at=now,
@@ -253,11 +251,12 @@ def _calls_up() -> int:
     return Channel.objects.values("node", "call_id").distinct().count()
 
 
-def _down() -> list[DownTrunk]:
-    """Trunks that are down, the latest first."""
-    rows = [row for row in TrunkState.objects.order_by("-changed_at") if row.down][:SHOWN]
+def _ailing() -> list[AilingTrunk]:
+    """Trunks that are down or have a dead host, the latest first."""
+    states = TrunkState.objects.order_by("-changed_at")
+    rows = [row for row in states if row.down or row.faults][:SHOWN]
     names = labels(row.endpoint for row in rows)
-    return [DownTrunk(names[row.endpoint], row) for row in rows]
+    return [AilingTrunk(names[row.endpoint], row) for row in rows]
 
 
 def _leaks() -> Sequence[TokenLeak]:

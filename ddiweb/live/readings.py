@@ -13,7 +13,7 @@ from peers.realtime.ami import ActionRefused, AmiClient
 from peers.realtime.ami_message import Message
 from peers.realtime.channels import channels as parsed_channels
 from peers.realtime.store import open_store
-from peers.realtime.trunk_states import Reach, Registration
+from peers.realtime.trunk_states import Reach, Registered
 from peers.realtime.trunks import endpoint_names
 
 
@@ -34,8 +34,8 @@ def channels(node: Node, client: AmiClient) -> None:
 
 def trunks(node: Node, client: AmiClient) -> None:
     """Whether vendors answer; how they are registered stays as it was."""
-    known: dict[str, Registration] = {
-        row.endpoint: row.registration  # type: ignore[misc]
+    known = {
+        row.endpoint: Registered(row.registration, tuple(row.refusing_hosts))  # type: ignore[arg-type]
         for row in TrunkState.objects.filter(node=node)
     }
     _trunks(node, client, known)
@@ -50,8 +50,8 @@ def registrations(node: Node, client: AmiClient) -> None:
     _trunks(node, client, {key: trunk_states.best(names, found) for key, names in _hosts(node)})
 
 
-def _trunks(node: Node, client: AmiClient, known: dict[str, Registration]) -> None:
-    seen: dict[str, tuple[Registration, Reach]] = {}
+def _trunks(node: Node, client: AmiClient, known: dict[str, Registered]) -> None:
+    seen: dict[str, tuple[Registered, Reach]] = {}
     hosts = dict(_hosts(node))
     for trunk in Trunk.objects.filter(node=node, enabled=True):
         answer = [
@@ -59,8 +59,8 @@ def _trunks(node: Node, client: AmiClient, known: dict[str, Registration]) -> No
             for name in (hosts.get(trunk.key, ()) if trunk.qualify else ())
             for message in _answer(client, "PJSIPShowEndpoint", Endpoint=name)
         ]
-        registration = known.get(trunk.key, "") if trunk.register else ""
-        seen[trunk.key] = registration, trunk_states.reach(answer)
+        registered = known.get(trunk.key) if trunk.register else None
+        seen[trunk.key] = registered or Registered(), trunk_states.reach(answer)
     record_state.trunks(node, seen)
 
 

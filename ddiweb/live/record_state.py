@@ -8,7 +8,7 @@ from ddiweb.deploy.models import Node
 from ddiweb.live.models import Channel, TrunkState
 from ddiweb.live.record import keys_of, plain
 from peers.realtime.channels import Channel as SeenChannel
-from peers.realtime.trunk_states import Reach, Registration
+from peers.realtime.trunk_states import Reach, Registered
 
 
 def channels(node: Node, seen: Iterable[SeenChannel]) -> int:
@@ -33,19 +33,24 @@ def channels(node: Node, seen: Iterable[SeenChannel]) -> int:
     return len(found)
 
 
-def trunks(node: Node, seen: Mapping[str, tuple[Registration, Reach]]) -> None:
+def trunks(node: Node, seen: Mapping[str, tuple[Registered, Reach]]) -> None:
     """Make the states of the trunks of ``node`` those of ``seen``, by trunk key."""
     now = timezone.now()
     known = {row.endpoint: row for row in TrunkState.objects.filter(node=node)}
-    for key, (registration, reach) in seen.items():
+    for key, (registered, reach) in seen.items():
         row = known.pop(key, None)
-        same = row and (row.registration, row.answers) == (registration, reach.answers)
+        stands = {
+            "registration": registered.state,
+            "answers": reach.answers,
+            "silent_hosts": list(reach.silent),
+            "refusing_hosts": list(registered.refusing),
+        }
+        same = row and all(getattr(row, name) == value for name, value in stands.items())
         TrunkState.objects.update_or_create(
             node=node,
             endpoint=key,
             defaults={
-                "registration": registration,
-                "answers": reach.answers,
+                **stands,
                 "round_trip_us": reach.rtt_usec,
                 "changed_at": row.changed_at if row and same else now,
                 "seen_at": now,

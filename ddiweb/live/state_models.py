@@ -49,6 +49,14 @@ class TrunkState(models.Model):
     answers = models.BooleanField(
         null=True, help_text="Whether it answers OPTIONS; empty: not asked."
     )
+    silent_hosts = models.JSONField(
+        default=list, blank=True, help_text="Its hosts that do not answer OPTIONS: host:port."
+    )
+    refusing_hosts = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Its hosts that refuse the registration, or do not answer it: host:port.",
+    )
     round_trip_us = models.PositiveIntegerField(null=True)
     changed_at = models.DateTimeField(help_text="Since when it stands so.")
     seen_at = models.DateTimeField()
@@ -77,3 +85,14 @@ class TrunkState(models.Model):
         if self.registration == "rejected" and self.answers is None:
             return "refuses the registration, or does not answer it"
         return "does not answer" if self.down else ""
+
+    @property
+    def faults(self) -> str:
+        """Which of its hosts are dead and why, in words; empty if none is, or none is known."""
+        silent = [str(host) for host in self.silent_hosts]
+        refusing = [str(host) for host in self.refusing_hosts if host not in silent]
+        words = [f"{', '.join(silent)} {'does' if len(silent) == 1 else 'do'} not answer"]
+        refuse = "refuses" if len(refusing) == 1 else "refuse"
+        words.append(f"{', '.join(refusing)} {refuse} the registration, or did not answer it")
+        told = [text for text, hosts in zip(words, (silent, refusing), strict=True) if hosts]
+        return "; ".join(told)

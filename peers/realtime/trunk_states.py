@@ -24,34 +24,54 @@ _REGISTRATIONS: dict[str, Registration] = {
 class Reach:
     """Whether a vendor answers OPTIONS; ``answers`` None: it was not asked, or not yet.
 
-    ``rtt_usec``: microseconds there and back, None if unknown.
+    ``rtt_usec``: microseconds there and back, None if unknown. ``silent``: its hosts that do not
+    answer, as ``host:port``.
     """
 
     answers: bool | None = None
     rtt_usec: int | None = None
+    silent: tuple[str, ...] = ()
 
 
-def registrations(messages: Iterable[Message]) -> dict[str, Registration]:
-    """Trunk key → its registration, of an answer to PJSIPShowRegistrationsOutbound."""
-    return {
-        message.get("ObjectName"): _REGISTRATIONS.get(message.get("Status"), "unregistered")
-        for message in messages
-        if message.event == "OutboundRegistrationDetail"
-    }
+@dataclass(frozen=True)
+class Registered:
+    """How a trunk is registered; ``refusing``: its hosts that do not take the registration."""
+
+    state: Registration = ""
+    refusing: tuple[str, ...] = ()
 
 
-def best(names: Iterable[str], found: Mapping[str, Registration]) -> Registration:
+def registrations(messages: Iterable[Message]) -> dict[str, Registered]:
+    """Endpoint → its registration, of an answer to PJSIPShowRegistrationsOutbound."""
+    found = {}
+    for message in messages:
+        if message.event == "OutboundRegistrationDetail":
+            state = _REGISTRATIONS.get(message.get("Status"), "unregistered")
+            host = _host(message.get("ServerUri"))
+            down = (host,) if state in ("rejected", "stopped") else ()
+            found[message.get("ObjectName")] = Registered(state, down)
+    return found
+
+
+def best(names: Iterable[str], found: Mapping[str, Registered]) -> Registered:
     """How a trunk with these endpoints is registered: one host that took it is enough."""
-    states = [found[name] for name in names if name in found]
-    return "registered" if "registered" in states else next(iter(states), "")
+    hosts = [found[name] for name in names if name in found]
+    states = [host.state for host in hosts]
+    state: Registration = "registered" if "registered" in states else next(iter(states), "")
+    return Registered(state, tuple(name for host in hosts for name in host.refusing))
 
 
 def reach(messages: Iterable[Message]) -> Reach:
     """Whether any host of a trunk answers, of an answer to PJSIPShowEndpoint."""
     found = [one for one in messages if one.event == "ContactStatusDetail"]
+    silent = tuple(_host(one.get("URI")) for one in found if one.get("Status") == "Unreachable")
     for message in found:
         if message.get("Status") == "Reachable":
             rtt = message.get("RoundtripUsec")
-            return Reach(True, int(rtt) if rtt.isascii() and rtt.isdecimal() else None)
-    silent = any(message.get("Status") == "Unreachable" for message in found)
-    return Reach(False if silent else None)
+            return Reach(True, int(rtt) if rtt.isascii() and rtt.isdecimal() else None, silent)
+    return Reach(False if silent else None, None, silent)
+
+
+def _host(uri: str) -> str:
+    """``sip:203.0.113.20:5060;transport=tls`` → ``203.0.113.20:5060``."""
+    return uri.partition(":")[2].partition(";")[0]

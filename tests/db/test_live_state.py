@@ -8,7 +8,7 @@ from ddiweb.live import record, record_state
 from ddiweb.live.models import Channel, TrunkState
 from peers.models import Peer
 from peers.realtime.channels import Channel as Seen
-from peers.realtime.trunk_states import Reach
+from peers.realtime.trunk_states import Reach, Registered
 from tests import factories
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -41,10 +41,10 @@ def test_hostile_text_in_a_channel_is_cut_and_cleaned(peer: Peer) -> None:
 
 
 def test_a_trunk_says_since_when_it_is_down(peer: Peer) -> None:
-    record_state.trunks(peer.node, {"trunk_1": ("", Reach(True, 900))})
-    record_state.trunks(peer.node, {"trunk_1": ("", Reach(False))})
+    record_state.trunks(peer.node, {"trunk_1": (Registered(), Reach(True, 900))})
+    record_state.trunks(peer.node, {"trunk_1": (Registered(), Reach(False, None, ("a:5060",)))})
     since = TrunkState.objects.get().changed_at
-    record_state.trunks(peer.node, {"trunk_1": ("", Reach(False))})
+    record_state.trunks(peer.node, {"trunk_1": (Registered(), Reach(False, None, ("a:5060",)))})
     row = TrunkState.objects.get()
     assert (row.down, row.cause, row.changed_at) == (True, "does not answer", since)
 
@@ -66,8 +66,28 @@ def test_a_trunk_that_is_down_says_why(registration: str, answers: bool | None, 
     assert (state.cause, state.down) == (cause, bool(cause))
 
 
+@pytest.mark.parametrize(
+    ("silent", "refusing", "faults"),
+    [
+        ([], [], ""),
+        (["a:1"], [], "a:1 does not answer"),
+        (["a:1", "b:1"], ["a:1"], "a:1, b:1 do not answer"),
+        (
+            ["a:1"],
+            ["b:1"],
+            "a:1 does not answer; b:1 refuses the registration, or did not answer it",
+        ),
+    ],
+)
+def test_a_trunk_names_its_hosts_that_are_dead(
+    silent: list[str], refusing: list[str], faults: str
+) -> None:
+    state = TrunkState(answers=True, silent_hosts=silent, refusing_hosts=refusing)
+    assert (state.down, state.faults) == (False, faults)
+
+
 def test_a_trunk_that_is_gone_has_no_state(peer: Peer) -> None:
-    record_state.trunks(peer.node, {"trunk_1": ("", Reach())})
+    record_state.trunks(peer.node, {"trunk_1": (Registered(), Reach())})
     record_state.trunks(peer.node, {})
     assert not TrunkState.objects.exists()
 
