@@ -24,6 +24,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
+class _Unborn(Refused):
+    """The nursery ended before it made a fork, maybe between a look at it and the request."""
+
+
 class Nursery:
     """The agent's side."""
 
@@ -35,6 +39,12 @@ class Nursery:
 
     def ask(self, request: bytes, seconds: float) -> bytes:
         """What a fork answers; raises `Refused`. It and the tools that it started end here."""
+        try:
+            return self._once(request, seconds)
+        except _Unborn:
+            return self._once(request, seconds)
+
+    def _once(self, request: bytes, seconds: float) -> bytes:
         pid = 0
         try:
             with self._connect() as ours:
@@ -46,7 +56,8 @@ class Nursery:
         except TimeoutError:
             raise Refused(f"scratch: no answer within {seconds:g} s") from None
         except OSError as error:
-            raise Refused(f"scratch: no process for it: {error.strerror}") from None
+            kind = Refused if pid else _Unborn
+            raise kind(f"scratch: no process for it: {error.strerror}") from None
         finally:
             if pid:
                 with contextlib.suppress(ProcessLookupError):
