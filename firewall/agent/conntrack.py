@@ -23,6 +23,15 @@ _GET, _DELETE, _STATS = 1 << 8 | 1, 1 << 8 | 2, 1 << 8 | 5  # NFNL_SUBSYS_CTNETL
 _TUPLE, _STATUS, _TIMEOUT, _MARK, _ID, _ZONE, _MASK = 1, 3, 7, 8, 12, 18, 21  # CTA_…
 _ASSURED = 1 << 2  # IPS_ASSURED
 _KINDS = {socket.IPPROTO_UDP: "udp", socket.IPPROTO_TCP: "tcp"}
+#: The kernel has no such table, or will never tell us of it; anything else may pass.
+_ABSENT = {
+    errno.EINVAL,
+    errno.EOPNOTSUPP,
+    errno.EPROTONOSUPPORT,
+    errno.EAFNOSUPPORT,
+    errno.EPERM,
+    errno.EACCES,
+}
 _INET = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -57,14 +66,20 @@ class Connections:
 
     @property
     def there(self) -> bool:
-        """Whether the kernel answers about its connections (module nf_conntrack_netlink)."""
+        """Whether the kernel answers about its connections (module nf_conntrack_netlink).
+
+        Raises `Retryable` if that can't be known now: a revocation would else end nothing, and
+        say so to nobody.
+        """
         if not self._known and not self._off:
             try:
                 self._known = any(
                     True for _ in ask(NETFILTER, _STATS, _head(socket.AF_UNSPEC), ACK)
                 )
-            except OSError:
-                return False
+            except OSError as error:
+                if error.errno in _ABSENT:
+                    return False
+                raise _unheard(error) from None
         return self._known
 
     def find(self, version: Version | None = None, mark: int = 0, mask: int = 0) -> Iterator[Flow]:
