@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from ddiweb.deploy.errors import Refused, Retryable
@@ -31,6 +32,17 @@ _INLINE = re.compile(r"\A(-A .*?) -c (\d+) (\d+)(.*)\Z")
 
 class RestoreError(Exception):
     """iptables-restore or ipset refused a transaction; what it said, redacted."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file of a tool's `own`, in place of iptables', which is `held` by that descriptor.
+
+    The tool inherits it: killed in the middle, the agent leaves the lock with the tool (flock(2)).
+    """
+
+    own: str
+    held: int
 
 
 class Netfilter:
@@ -65,11 +77,11 @@ class Netfilter:
             raise Retryable(f"ipset {arguments[0]}: {_said(done)}")
         return done.stdout
 
-    def restore(self, version: Version, text: str, env: Mapping[str, str] | None = None) -> None:
+    def restore(self, version: Version, text: str, lock: "Lock | None" = None) -> None:
         """Load one transaction; raises `RestoreError` and has changed nothing if it fails."""
         name = f"{_COMMAND[version]}-{self.backend}-restore"
         wait = ["-w", "5"] if self.backend == "legacy" else []
-        done = self._run(name, ["--noflush", *wait], text, env)
+        done = self._run(name, ["--noflush", *wait], text, lock)
         if done.returncode:
             raise RestoreError(f"{name}: {_said(done)}")
 
@@ -80,10 +92,10 @@ class Netfilter:
         apart: so it is taken here, for both.
         """
         with contextlib.ExitStack() as held, ThreadPoolExecutor(len(_COMMAND)) as pool:
-            env = [{}, {}] if self.backend == "nft" else held.enter_context(self._lock())
+            locks = {} if self.backend == "nft" else held.enter_context(self._lock())
             todo = {
-                version: pool.submit(self.restore, version, text, lock)
-                for (version, text), lock in zip(texts.items(), env, strict=False)
+                version: pool.submit(self.restore, version, text, locks.get(version))
+                for version, text in texts.items()
             }
             faults = {version: one.exception() for version, one in todo.items()}
         for fault in faults.values():
@@ -149,10 +161,9 @@ class Netfilter:
         return ", ".join(found)
 
     @contextlib.contextmanager
-    def _lock(self) -> Iterator[list[dict[str, str]]]:
+    def _lock(self) -> Iterator[dict[Version, "Lock"]]:
         """Hold iptables' own lock; yields what gives each family's tool another one to take."""
         path = self._config.tool_env.get("XTABLES_LOCKFILE", "/run/xtables.lock")
-        own = [str(self._config.state_dir / f"xtables{version}.lock") for version in _COMMAND]
         deadline = time.monotonic() + _LOCK_SECONDS
         try:
             lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -167,7 +178,8 @@ class Netfilter:
                     if time.monotonic() > deadline:
                         raise Retryable("another program holds the lock of iptables") from None
                     time.sleep(0.005)
-            yield [{"XTABLES_LOCKFILE": name} for name in own]
+            folder = self._config.state_dir
+            yield {v: Lock(str(folder / f"xtables{v}.lock"), lock) for v in VERSIONS}
         finally:
             os.close(lock)
 
@@ -183,7 +195,7 @@ class Netfilter:
         name: str,
         arguments: list[str],
         text: str | None = None,
-        env: Mapping[str, str] | None = None,
+        lock: "Lock | None" = None,
     ) -> "subprocess.CompletedProcess[str]":
         argv = self._config.argv(name)
         if argv is None:
@@ -199,7 +211,8 @@ class Netfilter:
                 check=False,
                 env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
                 | self._config.tool_env
-                | dict(env or {}),
+                | ({"XTABLES_LOCKFILE": lock.own} if lock else {}),
+                pass_fds=[lock.held] if lock else [],
             )
         except subprocess.TimeoutExpired:
             raise Retryable(f"{name} did not end within {_SECONDS} s") from None
