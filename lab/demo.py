@@ -41,14 +41,6 @@ def set_up() -> None:
     django.setup()
 
 
-def migrate() -> None:
-    """Start Django and bring the database's tables up to date."""
-    set_up()
-    from django.core.management import call_command
-
-    call_command("migrate", interactive=False, verbosity=0)
-
-
 def administrator(*, renew: bool) -> str | None:
     """Make the administrator if there is none; returns the new password, or None if kept."""
     from django.contrib.auth import get_user_model

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import FrameType
 
-from lab import demo, keys, parts
+from lab import demo, keys, parts, tables
 from lab.errors import LabError
 from lab.keys import Places
 from lab.parts import ROOT
@@ -110,7 +110,7 @@ class Sandbox:
         """Start everything, wait until it answers; returns the password if it was made now."""
         settings = keys.ensure(self.where)
         self._step("Redis", lambda: self.supervisor.start(parts.redis(self.where)))
-        self._step("database", demo.migrate)
+        self._step("database", tables.migrate)
         deployment = demo.contents(keys.NODE, dry_run=bool(self.lacking))
         made = demo.administrator(renew=False)
         panel = parts.web(self.port)

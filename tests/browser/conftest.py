@@ -48,15 +48,22 @@ class Panel:
 
     def manage(self, *arguments: str) -> str:
         """Run a management command beside it; returns what it printed."""
-        command = [sys.executable, "manage.py", *arguments]
+        return self._python("manage.py", *arguments)
+
+    def _python(self, *arguments: str) -> str:
         run = subprocess.run(
-            command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=True
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return run.stdout
 
     def run(self) -> Iterator["Panel"]:
         """Set it up, start it, and end it by its own process id."""
-        self.manage("migrate", "-v0")
+        self._python("-m", "lab.tables")
         self.manage("createsuperuser", "--noinput", "--username=root", "--email=")
         command = [sys.executable, "-m", "gunicorn", "--threads=4", f"--bind=127.0.0.1:{self.port}"]
         with (self.folder / "panel.log").open("wb") as log:
