@@ -19,6 +19,9 @@ from firewall.agent.trial import TrialEngine
 from firewall.ruleset.packet import packets
 from firewall.ruleset.types import Intent
 
+#: Seconds after which an end is noticed whose signal came in just before the kernel was asked for
+#: the next client: nothing wakes it then.
+_LOOK = 1.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
@@ -31,6 +34,7 @@ class Server:
         self._prober = Prober(config, engine)
         self._places = Places()
         self._listener = listen(config.socket)
+        self._listener.settimeout(_LOOK)
         self._ended = threading.Event()
 
     def serve(self) -> None:
@@ -38,6 +42,8 @@ class Server:
         while not self._ended.is_set():
             try:
                 connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
             except OSError as error:
                 if self._ended.is_set():
                     return
