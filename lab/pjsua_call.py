@@ -10,8 +10,10 @@ import pjsua2 as pj
 
 from lab.tone import Heard, heard_in
 
-#: PJSIP closes a recording some ticks of 20 ms after it was let go.
-CLOSE_SECONDS = 0.15
+#: PJSIP closes a recording some ticks of 20 ms after it was let go; on a busy machine later.
+CLOSE_SECONDS, LATEST_SECONDS = 0.15, 1.5
+#: Where a WAV file says how many bytes of sound it has: nothing before it is closed.
+_LENGTH_AT = 40
 
 
 class Owner(Protocol):
@@ -100,6 +102,7 @@ class Call(pj.Call):  # type: ignore[misc]  # the library has no types
         if self.closing:
             time.sleep(CLOSE_SECONDS)
         for file in self.closing:
+            _wait_for_the_end_of(file)
             now = heard_in(file)
             if now.hz or not self.heard.hz:
                 self.heard = now
@@ -107,6 +110,16 @@ class Call(pj.Call):  # type: ignore[misc]  # the library has no types
         if not self.ended:
             self.start_recording()
         return self.heard
+
+
+def _wait_for_the_end_of(file: Path) -> None:
+    latest = time.monotonic() + LATEST_SECONDS
+    while time.monotonic() < latest:
+        with file.open("rb") as recording:
+            recording.seek(_LENGTH_AT)
+            if any(recording.read(4)):
+                return
+        time.sleep(0.05)
 
 
 class Account(pj.Account):  # type: ignore[misc]

@@ -31,21 +31,29 @@ HOST_PORT, ACCOUNT_PORT, SECURE_PORT = 5062, 5190, 5071
 SECURE_NAME = "second.sandbox.test"
 SECRET = "vendors-own-secret"
 TRANSPORTS = ("udp", "tcp", "tls", "iax")
-TRUNKS = ("address", "registration", "tls")
+Trunk = Literal["address", "registration", "tls", "tcp"]
+TRUNKS: tuple[Trunk, ...] = ("address", "registration", "tls")
+#: A vendor by TCP: by it only each step is called, from one phone.
+MORE_Trunk = Literal["address", "registration", "tls", "tcp"]
+TRUNKS: tuple[Trunk, ...] = ("tcp",)
 #: Ofcom keeps 020 7946 0000 to 0999 for drama.
 ELSEWHERE = "+442079460999"
 Phone = PjsuaPhone | IaxPhone | LinphonePhone | SippPhone
-Trunk = Literal["address", "registration", "tls"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """A trunk that is in force: its number's name, the vendor's address, whether TLS is used."""
+    """A trunk that is in force: its number's name, the vendor's address, and transport."""
 
     kind: Trunk
     number: str
     address: str
-    secure: bool
+    transport: str = "udp"
+
+    @property
+    def secure(self) -> bool:
+        """Whether signalling is TLS, and audio SRTP."""
+        return self.transport == "tls"
 
 
 @dataclass
@@ -133,13 +141,14 @@ class Suite:
         path = f"/trunks/{self.trunks['other']}/"
         if kind == "address":
             self.stack.settled()
-            yield Line(kind, name, FIRST, secure=False)
+            yield Line(kind, name, FIRST)
             return
-        if kind == "tls":
-            body = {"host": SECURE_NAME, "port": SECURE_PORT, "transport": "tls", "srtp": True}
+        if kind in ("tls", "tcp"):
+            host = (SECURE_NAME, SECURE_PORT) if kind == "tls" else (SECOND, HOST_PORT)
+            body = {"host": host[0], "port": host[1], "transport": kind, "srtp": kind == "tls"}
             self.stack.ask("PATCH", path, {"register": False, **body})
             self.stack.settled()
-            yield Line(kind, name, SECOND, secure=True)
+            yield Line(kind, name, SECOND, kind)
             return
         keys = {"username": "account-7", "secret": SECRET}
         with Sipp(
@@ -151,7 +160,7 @@ class Suite:
             self.stack.ask("PATCH", path, body)
             account.wait_for("REGISTER", 2)
             self.stack.settled()
-            yield Line(kind, name, SECOND, secure=False)
+            yield Line(kind, name, SECOND)
         self.stack.ask("PATCH", path, {"register": False})
         # Or the next one to register would find nothing changed.
         self.stack.settled()
@@ -215,7 +224,7 @@ class Suite:
         with PjsuaPhone(
             self.stack.world().ns["vendor"], self.next_folder("v"), user_agent="vendor",
             tone_hz=VENDOR_TONE_HZ, address=line.address, port=5060,
-            transport="tls" if secure else "udp", ca=self.ca if secure else None, **options,
+            transport=line.transport, ca=self.ca if secure else None, **options,
         ) as caller:  # fmt: skip
             host = f"{SIP_DOMAIN}:{TLS_PORT}" if secure else line.address
             caller.identify("+441632960000", host)
@@ -227,7 +236,7 @@ class Suite:
         if line.kind == "registration":
             yield None
             return
-        options: dict[str, Any] = {"port": HOST_PORT}
+        options: dict[str, Any] = {"port": HOST_PORT, "transport": line.transport}
         if line.secure:
             assert self.vendors, "the node trusts no vendor of ours"
             folder = self.next_folder("c")
@@ -245,6 +254,8 @@ class Suite:
             yield there
 
 
-def uri(ddi: str, secure: bool = False) -> str:
+def uri(ddi: str, transport: str = "udp") -> str:
     """Whom the vendor calls."""
-    return f"sip:{ddi}@{SIP_DOMAIN}:{TLS_PORT};transport=tls" if secure else f"sip:{ddi}@{SERVER}"
+    if transport == "tls":
+        return f"sip:{ddi}@{SIP_DOMAIN}:{TLS_PORT};transport=tls"
+    return f"sip:{ddi}@{SERVER}" + (";transport=tcp" if transport == "tcp" else "")

@@ -18,7 +18,7 @@ from pathlib import Path
 from lab.stack import Stack
 from peers.tls import authority
 from tests.asterisk.moving import moved
-from tests.asterisk.suite import TRANSPORTS, TRUNKS, Suite
+from tests.asterisk.suite import MORE_TRUNKS, TRANSPORTS, TRUNKS, Suite, Trunk
 from tests.asterisk.suite_steps import STEPS, call
 from tests.asterisk.suite_talks import held, long_call
 
@@ -28,7 +28,7 @@ WITHIN = ("udp", "tcp", "tls")
 ROW = "{:<46} {:6.1f} s  {}"
 
 
-def matrix() -> Iterator[tuple[str, str, str, str]]:
+def matrix() -> Iterator[tuple[Trunk, str, str, str]]:
     """Trunk kind, phone, transport, kind of step."""
     for trunk in TRUNKS:
         for transport in TRANSPORTS:
@@ -37,6 +37,8 @@ def matrix() -> Iterator[tuple[str, str, str, str]]:
         for phone, transports in OTHERS:
             for transport in transports:
                 yield from ((trunk, phone, transport, step) for step in ("ring", "in turn"))
+    for trunk in MORE_TRUNKS:
+        yield from ((trunk, "pjsip", "udp", step) for step in STEPS)
 
 
 def within(suite: Suite) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -74,7 +76,7 @@ class Tally:
 
 def run(suite: Suite, tally: Tally) -> None:
     """Make all calls, those of one trunk after those of another."""
-    for trunk in TRUNKS:
+    for trunk in (*TRUNKS, *MORE_TRUNKS):
         named = [(" / ".join(one), one) for one in matrix() if one[0] == trunk]
         wanted = [(name, one) for name, one in named if tally.wants(name)]
         if not wanted:

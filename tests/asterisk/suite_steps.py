@@ -39,7 +39,7 @@ class Talk:
 
     def call(self, status: int = 200) -> None:
         """Call; AssertionError if it ends in anything else than ``status``."""
-        state = self.caller.call(uri(self.ddi, self.line.secure), wait=15)
+        state = self.caller.call(uri(self.ddi, self.line.transport), wait=15)
         assert state.status == status, (state.status, state.reason)
 
     def hears(self, hz: int, who: PjsuaPhone | None = None, seconds: float = 1.5) -> None:
@@ -75,6 +75,8 @@ def _forwarded(talk: Talk) -> None:
         talk.hears(THERE_TONE_HZ if there else VENDOR_TONE_HZ)
         if there:
             talk.hears(VENDOR_TONE_HZ, there, 0.2)
+            invite = there.state().incoming[0].message
+            assert f"SIP/2.0/{talk.line.transport.upper()} " in invite, invite
         talk.caller.hangup()
 
 

@@ -7,7 +7,7 @@ from lab.phones import PjsuaPhone
 from lab.vendor import FIRST, VENDOR_TONE_HZ
 from tests.asterisk.suite import PHONE_TONE_HZ, Line, Suite, uri
 
-BY_ADDRESS = Line("address", "address", FIRST, secure=False)
+BY_ADDRESS = Line("address", "address", FIRST)
 
 
 def held(suite: Suite, transport: str) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asterisk
 #: `make calls` makes all of them.
 SLICE = [
     ("address", "iax", "in turn", "iax2"),
-    ("address", "udp", "forward", "pjsip"),
+    ("tcp", "udp", "forward", "pjsip"),
     ("address", "sipp", "ring", "sipp"),
     ("registration", "tcp", "announce", "pjsip"),
     ("tls", "tls", "in turn", "pjsip"),

@@ -3,17 +3,19 @@
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from lab import sipp
 from lab.process import wait_until
+from lab.vendor import SECOND
 from peers.realtime.actions import Reload
-from peers.realtime.facts import ServerFacts, TrunkFacts
-from tests.asterisk.conftest import Bench, snapshot
+from peers.realtime.facts import NumberFacts, ServerFacts, StepFacts, TrunkFacts
+from tests.asterisk.conftest import LONDON, Bench, snapshot
 
-VENDOR = "203.0.113.20"
+VENDOR, STRANGER = "203.0.113.20", "203.0.113.66"
 PORTS: Iterator[int] = itertools.count(5170)
 OTHER = TrunkFacts("trunk_2", ("203.0.113.21/32",))
 
@@ -25,7 +27,7 @@ class Account:
     bench: Bench
     port: int
 
-    def trunk(self, secret: str, **changes: object) -> TrunkFacts:
+    def trunk(self, secret: str, **changes: Any) -> TrunkFacts:
         return _trunk(self.port, secret, **changes)
 
     def registrar(self, secret: str, calls: int = 1) -> sipp.Sipp:
@@ -37,10 +39,12 @@ def account(bench: Bench) -> Account:
     return Account(bench, next(PORTS))
 
 
-def _trunk(port: int, secret: str, **changes: object) -> TrunkFacts:
+def _trunk(
+    port: int, secret: str, networks: tuple[str, ...] = (f"{VENDOR}/32",), **changes: object
+) -> TrunkFacts:
     return TrunkFacts(
         "trunk_1",
-        (f"{VENDOR}/32",),
+        networks,
         servers=(ServerFacts(VENDOR, port),),
         username="account-7",
         password=secret,
@@ -104,6 +108,25 @@ def test_a_vendor_that_wants_to_headers_calls_the_contact_ddi(
         bench.apply(snapshot(trunks=(account.trunk("first-one", did_header="to"), OTHER)))
         trace = registrar.wait()
     assert "Contact: <sip:ddi@203.0.113.10:5060>" in trace.requests("REGISTER")[-1]
+
+
+def test_a_trunk_that_registers_is_called_at_its_contact_and_from_its_networks_as_well(
+    bench: Bench, account: Account
+) -> None:
+    networks = (f"{VENDOR}/32", f"{SECOND}/32")
+    busy = StepFacts(1, "reject", cause="busy")
+    number = NumberFacts(LONDON, "trunk_1", "London", (busy,))
+    with account.registrar("first-one") as registrar:
+        both = account.trunk("first-one", did_header="to", networks=networks)
+        bench.apply(replace(snapshot(trunks=(both,)), numbers=(number,)))
+        trace = registrar.wait()
+        assert trace.sent[-1].startswith("SIP/2.0 200 ")
+        seen = [
+            bench.vendor(VENDOR).call("ddi", to=LONDON).status,
+            bench.vendor(SECOND).call(f"+{LONDON}").status,
+            bench.vendor(STRANGER, "attacker").call("ddi", to=LONDON).status,
+        ]
+    assert seen == [486, 486, 401]
 
 
 def test_a_trunk_whose_rows_are_gone_unregisters(bench: Bench, account: Account) -> None:
