@@ -19,6 +19,7 @@ from peers.api import (
     persons,
     schedules,
     sounds,
+    trunk_presets,
     voicemail,
 )
 from peers.api import views as peers
@@ -57,6 +58,7 @@ router.register("security-events", live.SecurityEventViewSet, "security-events")
 
 urlpatterns = [
     path("authority/", certificates.AuthorityView.as_view(), name="authority"),
+    path("trunk-presets/", trunk_presets.TrunkPresetsView.as_view(), name="trunk-presets"),
     path("status/", live.StatusView.as_view(), name="status"),
     path("nodes/<slug:slug>/why/", explain.WhyView.as_view(), name="nodes-why"),
     path("nodes/<slug:slug>/traffic/", explain.TrafficView.as_view(), name="nodes-traffic"),

@@ -1,5 +1,6 @@
 """The shape of trunks."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from ddiweb import validators
 from ddiweb.api.fields import Cidr, Text, rule
 from ddiweb.api.serializers import Attrs, Item, ResourceSerializer
 from peers import rules
-from peers.api import hosts
+from peers.api import hosts, trunk_presets
 from peers.api.serializers import codec_list, node_field, secret_password
 from peers.models import Trunk, TrunkNetwork, TrunkServer
 
@@ -61,6 +62,13 @@ class TrunkSerializer(ResourceSerializer):
         "Replaced as a whole if named.",
     )
     codecs = codec_list()
+    preset = Text(
+        required=False,
+        write_only=True,
+        max_length=40,
+        help_text="Only for a new trunk: the key of a preset (`/trunk-presets/`), which gives each "
+        "field that is not named.",
+    )
     password_set = serializers.SerializerMethodField()
 
     class Meta:
@@ -69,6 +77,7 @@ class TrunkSerializer(ResourceSerializer):
             "id",
             "key",
             "node",
+            "preset",
             "name",
             "enabled",
             "register",
@@ -105,6 +114,17 @@ class TrunkSerializer(ResourceSerializer):
         extra_kwargs: ClassVar[dict[str, Attrs]] = {
             "password": {"help_text": "Written, never read. Empty removes it."}
         }
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Begin a new trunk with its preset; an existing one has none to begin with."""
+        if self.instance is None:
+            return super().to_internal_value(trunk_presets.begin(data))
+        if isinstance(data, Mapping) and "preset" in data:
+            text = "is for a new trunk only; name the fields that change"
+            raise serializers.ValidationError(
+                {"preset": [serializers.ErrorDetail(text, code="immutable")]}
+            )
+        return super().to_internal_value(data)
 
     def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type, Attrs]:
         """The password is written and never read."""

@@ -105,6 +105,7 @@ def urls() -> dict[str, str]:
         "security-events": SecurityEvent.objects.create(node=node, at=now, kind="x").pk,
     }
     found = {"status": V1 + "status/", "schema": V1 + "schema/", "docs": V1 + "docs/"}
+    found["trunk-presets"] = V1 + "trunk-presets/"
     roots.ensure()
     found["authority"] = V1 + "authority/"
     found["nothing"] = V1 + "no-such-thing/"
@@ -163,7 +164,8 @@ def test_a_viewer_reads_everything_and_writes_nothing(urls: dict[str, str]) -> N
         for name in ROUTES
         for verb in ("get", "head")
         if name.endswith(("-list", "-detail"))
-        or name in {"schema", "status", "authority", "nodes-traffic", "sounds-audio"}
+        or name
+        in {"schema", "status", "authority", "trunk-presets", "nodes-traffic", "sounds-audio"}
         or name == "voicemail-audio"
     }
     assert allowed == reads

@@ -7,6 +7,7 @@ from peers.models import Trunk, TrunkNetwork, TrunkServer
 from peers.presets import Preset, preset, presets
 from tests import factories
 from tests.db import panel
+from tests.db.api import V1, client, faults, operator, pending, user
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -30,6 +31,51 @@ def test_the_form_begins_with_the_presets_values() -> None:
     page = panel.client().get("/peers/trunk/add/?preset=telnyx-eu").content.decode()
     for value in ("5.172.39.10/32", "5.172.39.25/32", 'value="5.172.39.25"', "2026-11-24"):
         assert value in page
+
+
+def test_the_api_lists_presets_with_source_and_date() -> None:
+    found = client(user("view")).get(V1 + "trunk-presets/").json()
+    assert [one["key"] for one in found] == list(presets())
+    assert all(one["source"] and one["verified_on"] and one["note"] for one in found)
+
+
+@pytest.mark.parametrize("one", presets().values(), ids=lambda one: one.key)
+def test_a_trunk_begins_with_the_preset_over_the_api_and_own_values_go_before(one: Preset) -> None:
+    on = factories.node(slug="london")
+    account = {"username": "account", "password": "secret-of-vendor"}
+    body = {"node": "london", "name": "Mine", "preset": one.key, "codecs": ["ulaw"], **account}
+    answer = client(operator()).post(V1 + "trunks/", body)
+    assert answer.status_code == 201, answer.content
+    made = answer.json()
+    assert (made["codecs"], "preset" in made) == (["ulaw"], False)
+    assert [row["cidr"] for row in made["networks"]] == sorted(one.networks)
+    assert [row["host"] for row in made["servers"]] == [row["host"] for row in one.servers]
+    given = {name: value for name, value in one.trunk.items() if name not in body}
+    assert {name: made[name] for name in given} == given
+    assert pending(on) == 1
+
+
+def test_what_a_preset_gives_is_checked_as_if_it_were_typed() -> None:
+    factories.trunk(factories.node(slug="london"), "5.172.39.0/24")
+    body = {"node": "london", "name": "Mine", "preset": "telnyx-eu"}
+    answer = client(operator()).post(V1 + "trunks/", body)
+    assert set(faults(answer)) == {"networks.0.cidr"}
+    assert Trunk.objects.count() == 1
+
+
+@pytest.mark.parametrize("key", ["nobody", "../twilio", "twilio\n", None, 7, ["twilio"]])
+def test_the_api_refuses_a_preset_that_is_not_there_and_names_those_that_are(key: object) -> None:
+    factories.node(slug="london")
+    body = {"node": "london", "name": "Mine", "preset": key}
+    answer = client(operator()).post(V1 + "trunks/", body, format="json")
+    assert faults(answer) == {"preset": "does_not_exist"}
+    assert "twilio" in answer.content.decode()
+
+
+def test_an_existing_trunk_has_no_preset() -> None:
+    row = factories.trunk(factories.node(slug="london"))
+    answer = client(operator()).patch(f"{V1}trunks/{row.pk}/", {"preset": "twilio"})
+    assert faults(answer) == {"preset": "immutable"}
 
 
 @pytest.mark.parametrize("key", ["nobody", "../twilio", "TWILIO", "twilio\n"])
