@@ -24,8 +24,8 @@ def take(node: Node) -> Intent:
         return Intent(
             generation=node.generation,
             sip_port=node.open_sip_port,
-            rtp_first=node.rtp_first,
-            rtp_last=node.rtp_last,
+            rtp_first=node.open_rtp_ports[0],
+            rtp_last=node.open_rtp_ports[1],
             management=_networks(ManagementNetwork.objects.filter(node=node)),
             # The ports stand in the agent's own configuration, beside its built-in networks.
             management_ports=(),
@@ -35,7 +35,7 @@ def take(node: Node) -> Intent:
             tokens=tuple(TokenRule(mark=row.mark, value=row.value) for row in admitted),
             revoked=revoked(node),
             tls_port=node.tls_port,
-            iax_port=node.iax_port,
+            iax_port=node.open_iax_port,
             tcp=node.allow_tcp,
             throttle=node.throttle,
             open_rtp=node.open_rtp,

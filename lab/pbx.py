@@ -26,6 +26,7 @@ from lab.supervise import Service
 from lab.tools import asterisk_paths, tool
 from peers.realtime.ami import AmiClient
 from peers.realtime.facts import NodeFacts
+from peers.realtime.restarting import restart_secret
 from peers.realtime.static import AmiTls, Folders, StaticConfig, write_static
 
 START_TIMEOUT = 20.0
@@ -199,6 +200,19 @@ class Pbx:
     def client(self, *, events: bool = False, timeout: float = 5.0) -> AmiClient:
         """Return an AMI client, not connected yet."""
         return self.plan.client(events=events, timeout=timeout)
+
+    def command(self, text: str) -> str:
+        """Do what somebody with the CLI can do; returns what it said."""
+        connect = functools.partial(reach.connect, self.plan.ns) if self.plan.ns else None
+        with AmiClient(
+            "127.0.0.1",
+            self.plan.ami_port,
+            f"{self.plan.ami_user}_restart",
+            restart_secret(self.plan.ami_secret),
+            connect=connect or socket.create_connection,
+        ) as client:
+            said = client.action("Command", Command=text)
+        return "\n".join(line for one in said for name, line in one.fields if name == "Output")
 
     def log(self, name: str = "messages.log") -> str:
         """Return a log so far as plain text, one line a message: level, source, words.

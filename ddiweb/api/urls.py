@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 from ddiweb.api import pages
 from ddiweb.deploy import api as deploy
 from ddiweb.live import api as live
+from ddiweb.live import restart_api as restarts
 from firewall import api as firewall
 from firewall import api_explain as explain
 from firewall import ban_api as bans
@@ -54,6 +55,7 @@ router.register("contacts", live.ContactViewSet, "contacts")
 router.register("channels", live.ChannelViewSet, "channels")
 router.register("trunk-states", live.TrunkStateViewSet, "trunk-states")
 router.register("calls", live.CallViewSet, "calls")
+router.register("restarts", restarts.RestartViewSet, "restarts")
 router.register("security-events", live.SecurityEventViewSet, "security-events")
 
 urlpatterns = [

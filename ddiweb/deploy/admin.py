@@ -18,6 +18,7 @@ from ddiweb.deploy.models import Deployment, Node
 from ddiweb.deploy.option_forms import OPTION_FIELDSETS, NodeForm
 from ddiweb.deploy.templatetags.panel import ago, duration, pill, state_pill
 from ddiweb.deploy.trials import Verb
+from ddiweb.live import restart_views
 
 # Tables of libraries that would show secrets or say nothing to an operator. Lockouts end by
 # themselves; ``manage.py axes_reset`` ends them at once.
@@ -97,12 +98,17 @@ class NodeAdmin(DeployingAdmin):
         own = [
             path("<int:pk>/plan/", view(require_safe(self.plan_view)), name="deploy_node_plan"),
             path("<int:pk>/again/", view(require_POST(self.again_view)), name="deploy_node_again"),
+            path("<int:pk>/restart/", view(self.restart_view), name="deploy_node_restart"),
         ]
         return [*own, *super().get_urls()]
 
     def plan_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What an apply would change, as the newest deployment saw it."""
         return views.plan(request, self.admin_site.each_context(request), pk)
+
+    def restart_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What waits for a restart of Asterisk, and the word for it."""
+        return restart_views.page(request, self.admin_site.each_context(request), pk)
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for a deployment without an edit."""

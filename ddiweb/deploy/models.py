@@ -88,8 +88,13 @@ class Node(FirewallOptions):
         help_text="Show the rows and rules, and touch nothing.",
     )
 
-    #: Where Asterisk listens: another SIP port comes into force when it is restarted.
+    #: Where Asterisk listens, as far as is known: other ports are in force when it is restarted.
     sip_port_served = models.PositiveIntegerField(null=True, editable=False)
+    rtp_first_served = models.PositiveIntegerField(null=True, editable=False)
+    rtp_last_served = models.PositiveIntegerField(null=True, editable=False)
+    iax_port_served = models.PositiveIntegerField(null=True, editable=False)
+    #: What else waits for a restart, as the node's watch found it; one sentence each.
+    restart_notes = models.JSONField(default=list, editable=False)
     next_mark = models.PositiveIntegerField(default=1, editable=False)
     generation = models.PositiveBigIntegerField(default=0, editable=False)
     applied_generation = models.PositiveBigIntegerField(default=0, editable=False)
@@ -104,6 +109,10 @@ class Node(FirewallOptions):
     history = HistoricalRecords(
         excluded_fields=[
             "sip_port_served",
+            "rtp_first_served",
+            "rtp_last_served",
+            "iax_port_served",
+            "restart_notes",
             "next_mark",
             "generation",
             "applied_generation",
@@ -154,14 +163,42 @@ class Node(FirewallOptions):
         return self.sip_port_served or self.sip_port
 
     @property
+    def open_rtp_ports(self) -> tuple[int, int]:
+        """The UDP ports of calls that are up, and of the next one."""
+        first, last = self.rtp_first_served, self.rtp_last_served
+        return (first, last) if first and last else (self.rtp_first, self.rtp_last)
+
+    @property
+    def open_iax_port(self) -> int:
+        """Where IAX2 phones get in; 0: nowhere, at once."""
+        return (self.iax_port_served or self.iax_port) if self.iax_port else 0
+
+    @property
+    def owed_to_restart(self) -> list[str]:
+        """What waits for a restart of Asterisk, a sentence each."""
+        found = []
+        if self.open_sip_port != self.sip_port:
+            found.append(
+                f"SIP port {self.sip_port} waits for a restart of Asterisk, which listens on "
+                f"{self.open_sip_port}"
+            )
+        first, last = self.open_rtp_ports
+        if (first, last) != (self.rtp_first, self.rtp_last):
+            found.append(
+                f"RTP ports {self.rtp_first} to {self.rtp_last} wait for a restart of Asterisk, "
+                f"which uses {first} to {last}"
+            )
+        if self.open_iax_port != self.iax_port:
+            found.append(
+                f"IAX2 port {self.iax_port} waits for a restart of Asterisk, which listens on "
+                f"{self.open_iax_port}"
+            )
+        return [*found, *self.restart_notes]
+
+    @property
     def restart_owed(self) -> str:
-        """What waits for a restart of Asterisk, in words; empty if nothing does."""
-        if self.open_sip_port == self.sip_port:
-            return ""
-        return (
-            f"SIP port {self.sip_port} waits for a restart of Asterisk, which listens on "
-            f"{self.open_sip_port}"
-        )
+        """The same as one text; empty if nothing waits."""
+        return "; ".join(self.owed_to_restart)
 
     @property
     def converged(self) -> bool:

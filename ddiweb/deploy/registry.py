@@ -1,7 +1,8 @@
 """The targets of a node, in the order in which they are applied.
 
-Sounds before the rows that name them. Rows before rules: a phone that is let in finds its account,
-and a phone that is cut off has lost its contact before its flow is forgotten (docs/adr/0003).
+Sounds before the rows that name them. Ports before rows: IAX2 binds its own when the first row of
+it is told. Rows before rules: a phone that is let in finds its account, and a phone that is cut off
+has lost its contact before its flow is forgotten (docs/adr/0003).
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from ddiweb.deploy.target import Target
 #: A new target is one file and one line here.
 PATHS = (
     "peers.sounds.target.SoundsTarget",
+    "peers.realtime.ports_target.PortsTarget",
     "peers.realtime.target.RealtimeTarget",
     "peers.tls.target.TlsTarget",
     "firewall.target.FirewallTarget",

@@ -129,6 +129,7 @@ class SpoolMark(models.Model):
 
 
 # Models live in files of one idea; Django finds them here.
+from ddiweb.live.restart_models import Restart  # noqa: E402
 from ddiweb.live.state_models import Channel, TrunkState  # noqa: E402
 
 __all__ = [
@@ -137,6 +138,7 @@ __all__ = [
     "ClockReading",
     "Contact",
     "Heartbeat",
+    "Restart",
     "SecurityEvent",
     "SpoolMark",
     "TrunkState",

@@ -17,6 +17,8 @@ from ddiweb import clock
 from ddiweb.deploy.errors import DeployError
 from ddiweb.deploy.models import Node
 from ddiweb.live import heartbeat, readings, tolls
+from ddiweb.live.restart_notes import Notes
+from ddiweb.live.restarts import Restarter
 from peers.realtime import channels, events
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_message import Message
@@ -37,6 +39,7 @@ class Reading:
     read: Callable[[Node, AmiClient], None]
     every: float
     at: float = 0.0
+    share: int = SHARE
 
     def hasten(self) -> None:
         """Read it as soon as a burst of events is over."""
@@ -54,11 +57,16 @@ class Watch:
         self.trunks = Reading(readings.trunks, 30.0)
         self.tolls = Reading(tolls.alarms, 5.0)
         self.registrations = Reading(readings.registrations, float("inf"))
+        self.restarts = Reading(Restarter().step, 1.0, share=0)
+        self.notes = Reading(Notes().read, 20.0)
 
     @property
     def all(self) -> tuple[Reading, ...]:
         """All lists; what is short comes first."""
-        return self.channels, self.registrations, self.trunks, self.contacts, self.tolls
+        return (
+            *(self.channels, self.registrations, self.trunks, self.contacts),
+            *(self.tolls, self.restarts, self.notes),
+        )
 
     def run(self) -> None:
         """Connect, watch, and connect again; waits longer after each failure, at most 10 s."""
@@ -97,7 +105,7 @@ class Watch:
                     began = time.monotonic()
                     one.read(node, client)
                     now = time.monotonic()
-                    one.at = now + max(one.every, SHARE * (now - began))
+                    one.at = now + max(one.every, one.share * (now - began))
             soonest = min(one.at for one in self.all) - time.monotonic()
             message = client.next_event(max(0.02, min(soonest, 1.0)))
             if message is not None:

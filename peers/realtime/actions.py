@@ -20,12 +20,12 @@ GONE_WITHIN = 4.0
 #: Longer addresses would not fit into one line of AMI (1024 bytes).
 URI_MAX = 600
 #: The only modules that may be reloaded; each was shown to leave calls in progress alone.
-MODULES = frozenset({"res_pjsip.so", "res_pjsip_outbound_registration.so"})
+MODULES = frozenset({"res_pjsip.so", "res_pjsip_outbound_registration.so", "pbx_config.so"})
 
 
 @dataclass(frozen=True)
 class Reload:
-    """Reload one module: ``res_pjsip.so`` or ``res_pjsip_outbound_registration.so``."""
+    """Reload one module of the list."""
 
     module: str
 

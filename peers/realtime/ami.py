@@ -131,6 +131,21 @@ class AmiClient:
             if not listing or message.get("EventList").lower() in ("complete", "cancelled"):
                 return answer
 
+    def post(self, name: str, wait: float, **fields: str) -> None:
+        """Send one action whose answer may come late or never; heard for ``wait`` seconds.
+
+        Raises ActionRefused if Asterisk says Error within them, Retryable if the connection ends.
+        """
+        action_id = next(self._ids)
+        self._send(build({"Action": name, "ActionID": action_id, **fields}))
+        deadline = time.monotonic() + wait
+        while (message := self._pull(deadline)) is not None:
+            if message.action_id == action_id:
+                if message.response == "Error":
+                    raise ActionRefused(f"AMI {name}: {message.get('Message')[:200]}")
+                return
+            self._keep(message)
+
     def ping(self) -> float:
         """Return the seconds that Asterisk takes to answer; raises Retryable if it does not."""
         begun = time.monotonic()

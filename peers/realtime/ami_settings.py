@@ -9,6 +9,7 @@ from django.conf import settings
 from ddiweb.deploy.errors import Refused
 from ddiweb.env import secret
 from peers.realtime.ami import AmiClient, Connect
+from peers.realtime.restarting import restart_secret
 
 
 def ami_client(*, events: bool = False, connect: Connect = socket.create_connection) -> AmiClient:
@@ -25,6 +26,18 @@ def ami_client(*, events: bool = False, connect: Connect = socket.create_connect
         secret("DDIWEB_AMI_SECRET"),
         tls=_tls(settings.AMI_HOST, settings.AMI_CA),
         events=events,
+        connect=connect,
+    )
+
+
+def restart_client(*, connect: Connect = socket.create_connection) -> AmiClient:
+    """A client of the account for restarts, not connected yet; raises as the other."""
+    return AmiClient(
+        settings.AMI_HOST,
+        settings.AMI_PORT,
+        f"{settings.AMI_USERNAME}_restart",
+        restart_secret(secret("DDIWEB_AMI_SECRET")),
+        tls=_tls(settings.AMI_HOST, settings.AMI_CA),
         connect=connect,
     )
 

@@ -4,6 +4,7 @@ The lab and an installer use the same templates and the same checks. Rendering i
 an unknown placeholder, a value left over or a value that could end a line is refused.
 """
 
+import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ddiweb.deploy.errors import Refused
 from peers.realtime.facts import NodeFacts
+from peers.realtime.ports import idle_port
+from peers.realtime.restarting import restart_secret
 from peers.realtime.text import between, matches, refuse
 
 TEMPLATES = Path(__file__).resolve().parent.parent.parent / "deploy" / "asterisk"
@@ -126,7 +129,7 @@ def render_static(config: StaticConfig, templates: Path = TEMPLATES) -> dict[str
 
     Raises Refused for a value that has no safe place in a configuration file.
     """
-    values = _values(config)
+    values = _values(config) | {"STATIC": version(templates)}
     drivers = {"res_config_sqlite3.conf": "sqlite3", "res_pgsql.conf": "pgsql"}
     rendered = {}
     for template in sorted(templates.glob("*.conf")):
@@ -135,6 +138,14 @@ def render_static(config: StaticConfig, templates: Path = TEMPLATES) -> dict[str
     if "extensions.conf" not in rendered:
         raise Refused(f"{templates}: no templates there; install ddiweb completely")
     return rendered
+
+
+def version(templates: Path = TEMPLATES) -> str:
+    """A name for this version of all templates; Asterisk tells the one that it was started with."""
+    digest = hashlib.sha256()
+    for template in sorted(templates.glob("*.conf")):
+        digest.update(template.name.encode() + b"\0" + template.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def write_static(config: StaticConfig, templates: Path = TEMPLATES) -> None:
@@ -179,13 +190,14 @@ def _values(config: StaticConfig) -> dict[str, str]:
         "SIP_PORT": str(node.sip_port),
         "IAX_PORT": str(node.iax_port),
         # On loopback; not the SIP port, which all addresses have.
-        "IDLE_PORT": "5059" if node.sip_port != 5059 else "5058",
+        "IDLE_PORT": str(idle_port(node.sip_port)),
         "RTP_FIRST": str(node.rtp_first),
         "RTP_LAST": str(node.rtp_last),
         "AMI_PORT": str(config.ami_port),
         "NAMES_PORT": str(config.names_port),
         "AMI_USER": config.ami_user,
         "AMI_SECRET": config.ami_secret,
+        "AMI_RESTART_SECRET": restart_secret(config.ami_secret),
         "AMI_TLS": config.ami_tls.lines if config.ami_tls else "tlsenable = no",
         "AMI_PERMIT": f"permit = {config.ami_tls.permit}" if config.ami_tls else "",
         **_database(config.realtime_url),

@@ -5,26 +5,30 @@ forget) is owed: it is written with the rows, in the same transaction, and cross
 so that a worker that dies in between leaves a debt and not a ghost.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from ddiweb.deploy.errors import Failed, Refused, Retryable
+from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.redact import redacted
-from peers.realtime import iax, listening, quick, readback, schema, snapshot
-from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
+from peers.realtime import dialplan, iax, listening, quick, readback, schema, snapshot
+from peers.realtime.actions import Action, Reload, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
-from peers.realtime.ami_settings import ami_client
+from peers.realtime.ami_settings import ami_client, restart_client
 from peers.realtime.diff import Change, diff
 from peers.realtime.render import render
 from peers.realtime.rows import Rows
 from peers.realtime.snapshot import ContactCut
 from peers.realtime.store import Store, open_store
 
+log = logging.getLogger(__name__)
+#: What a reload of the dialplan did not mend.
+_past_help: dict[str, tuple[str, ...]] = {}
 #: Seconds within which Asterisk's registrar ends a contact that was told to go (it looks each 1 s).
 GONE_WITHIN = 5.0
 
@@ -39,10 +43,11 @@ class Desired:
 
 @dataclass(frozen=True)
 class Actual:
-    """What is there: rows, and what Asterisk was not told yet."""
+    """What is there: rows, what Asterisk was not told yet, what somebody did to its dialplan."""
 
     rows: Rows
     owed: tuple[Action, ...] = ()
+    dialplan: tuple[str, ...] = ()
 
 
 class RealtimeTarget:
@@ -51,10 +56,14 @@ class RealtimeTarget:
     name = "realtime"
 
     def __init__(
-        self, store: Store | None = None, ami: Callable[[], AmiClient] = ami_client
+        self,
+        store: Store | None = None,
+        ami: Callable[[], AmiClient] = ami_client,
+        asking: Callable[[], AmiClient] = restart_client,
     ) -> None:
         self._store = store
         self._ami = ami
+        self._asking = asking
         self._touched: tuple[str, ...] = ()
 
     @property
@@ -76,8 +85,8 @@ class RealtimeTarget:
     def render(self, node: Node) -> Desired:
         """Return the rows of the newest generation."""
         if not node.dry_run:
-            # Rules are rendered after rows: they open the port where Asterisk listens.
-            listening.look(node)
+            # Rules are rendered after rows: they open the ports where Asterisk listens.
+            listening.look(node, self._ami, self._asking)
         facts, cuts = snapshot.take(node)
         return Desired(render(facts), cuts)
 
@@ -87,7 +96,20 @@ class RealtimeTarget:
             return Actual(Rows())
         owed = tuple(parse_action(text) for text in self.store.owed())
         rows = self.store.read()
-        return Actual(rows, (*owed, *self._missing(rows)))
+        return Actual(rows, (*owed, *self._missing(rows)), self._dialplan())
+
+    def _dialplan(self) -> tuple[str, ...]:
+        """What of the dialplan in force is not ours; nothing if it can't be asked.
+
+        Nothing either where the file that Asterisk has was changed: to read it again would not
+        help, and no edit is to wait for that. The node's page says it (ddiweb/live/restart_notes).
+        """
+        try:
+            with self._ami() as client:
+                found = dialplan.differences(client, settings.SOUNDS_DIR)
+        except DeployError:
+            return ()
+        return () if found == _past_help.get(settings.SOUNDS_DIR) else found
 
     def _missing(self, rows: Rows) -> tuple[Action, ...]:
         """What an Asterisk that was started anew lacks; nothing if it can't be asked."""
@@ -105,23 +127,22 @@ class RealtimeTarget:
 
     def diff(self, node: Node, desired: Desired, actual: Actual) -> Plan:
         """Compare rows; debts and contacts to cut count as differences too."""
-        listens: tuple[str, ...] = ()
-        if not node.dry_run and node.sip_port_served != listening.stored(node):
-            listens = (f"~ Asterisk listens on SIP port {node.sip_port_served} now",)
+        listens = () if node.dry_run else listening.news(node)
         change = diff(desired.rows, actual.rows)
         todo = [*actual.owed, *change.actions]
         told = tuple(redacted(f"! {action}") for action in dict.fromkeys(todo))
         cuts = tuple(f"! forget the contact of {name}" for name in _names(desired.cuts))
-        return Plan((*change.lines(), *told, *cuts, *listens), change)
+        return Plan((*change.lines(), *told, *cuts, *listens, *actual.dialplan), change)
 
     def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
         """Write the rows, then tell Asterisk what it is owed."""
-        Node.objects.filter(pk=node.pk).update(sip_port_served=node.sip_port_served)
+        listening.keep(node)
         change: Change = plan.payload
         self._touched = (*self._touched, *readback.touched(change))
         if not change.empty:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         try:
+            self._mend_dialplan()
             self._tell(desired.cuts)
             if missing := self._missing(desired.rows):
                 with self._ami() as client:
@@ -131,6 +152,20 @@ class RealtimeTarget:
             if change.empty:
                 raise
             raise Failed(f"the rows are written, and Asterisk was not told: {error}") from error
+
+    def _mend_dialplan(self) -> None:
+        """Have Asterisk read its dialplan again; calls go on in the lines that they began in."""
+        if not self._dialplan():
+            return
+        with self._ami() as client:
+            Reload("pbx_config.so").perform(client)
+            deadline = time.monotonic() + readback.PATIENCE
+            while left := dialplan.differences(client, settings.SOUNDS_DIR):
+                if time.monotonic() > deadline:
+                    log.warning("the dialplan is another than the reviewed one: %s", left)
+                    _past_help[settings.SOUNDS_DIR] = left
+                    return
+                time.sleep(0.1)
 
     def verify(self, node: Node, desired: Desired) -> list[str]:
         """Read rows and debts back, and ask Asterisk what it holds of what was written.

@@ -5,12 +5,11 @@ certificate's. No Django here.
 """
 
 import contextlib
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddiweb.deploy.errors import Refused, Retryable
+from peers import files
 
 CERTIFICATE = "node.pem"
 TRANSPORTS = "pjsip_tls.conf"
@@ -100,26 +99,7 @@ class TlsFolder:
             (self.path / _OWED).unlink(missing_ok=True)
 
     def _text(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text()
-        except FileNotFoundError:
-            return ""
-        except (OSError, ValueError) as error:
-            raise Retryable(f"TLS files: {self.path / name} can't be read: {error}") from error
+        return files.read(self.path / name)
 
     def _replace(self, name: str, text: str) -> None:
-        """Write a file whole or not at all; an empty one is removed."""
-        if not text:
-            (self.path / name).unlink(missing_ok=True)
-            return
-        beside = self.path / f".{name}.new"
-        beside.unlink(missing_ok=True)
-        # Asterisk as another user reads by the group that a set-group-id folder hands down.
-        shared = self.path.stat().st_mode & stat.S_ISGID
-        mode = 0o640 if shared else 0o600
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self.path / name)
+        files.replace(self.path / name, text)

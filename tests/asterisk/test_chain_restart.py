@@ -1,9 +1,25 @@
 """What needs a restart of Asterisk is named, and waits; nobody is cut off meanwhile."""
 
+import functools
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from lab.process import wait_until
-from lab.stack import Stack
+from lab import keys, reach
+from lab.phones import PjsuaPhone
+from lab.process import start_time, wait_until
+from lab.stack import ROOT, Stack
+from lab.vendor import FIRST, SERVER, Attempt, Vendor
+from peers.realtime.ami import AmiClient
+from peers.realtime.restarting import restart_secret, rtp_range
 
 pytestmark = pytest.mark.asterisk
 
@@ -12,21 +28,161 @@ def _owed(stack: Stack) -> str:
     return str(stack.ask("GET", "/status/")["nodes"][0]["restart_owed"])
 
 
-def test_another_sip_port_waits_and_phones_go_on_at_the_old_one(stack: Stack) -> None:
+@pytest.fixture(scope="module")
+def made(stack: Stack) -> Iterator[dict[str, Any]]:
+    """A peer with a number of its own; the node's ports are put back, and nothing is open after."""
     node = stack.rows("/nodes/")[0]
-    made = stack.peer("Waits for a restart")
+    peer = stack.peer("Waits for a restart")
+    trunk = next(
+        row["id"]
+        for row in stack.rows("/trunks/")
+        if f"{FIRST}/32" in [network["cidr"] for network in row["networks"]]
+    )
+    number = stack.ask(
+        "POST",
+        "/numbers/",
+        {
+            "trunk": trunk,
+            "e164": "+442079469911",
+            "steps": [{"kind": "ring", "peers": [peer["id"]]}],
+        },
+    )
     stack.settled()
+    yield peer | {"number": "442079469911"}
+    ports = {name: node[name] for name in ("sip_port", "rtp_first", "rtp_last")}
+    stack.ask("PATCH", f"/nodes/{node['slug']}/", ports)
+    stack.ask("DELETE", f"/numbers/{number['id']}/")
+    stack.ask("DELETE", f"/peers/{peer['id']}/")
+    stack.settled()
+    if _owed(stack):
+        restart(stack, "now")
+    confirmed(stack)
+    wait_until(lambda: not _owed(stack), 30, "nothing is owed")
+
+
+def confirmed(stack: Stack) -> None:
+    """Keep what is on trial, as the administrator does over a new connection."""
+
+    def calm() -> bool:
+        row = stack.deployments()[0]
+        if row["state"] == "confirming":
+            world = str(stack.folder / "sandbox" / "world")
+            subprocess.run(
+                [sys.executable, "-m", "lab.knock", "--world", world], check=True, cwd=ROOT
+            )
+            stack.call("POST", f"/deployments/{row['id']}/confirm/", {})
+        return bool(row["finished"]) and stack.rows("/nodes/")[0]["converged"]
+
+    wait_until(calm, 30, "the trial is confirmed", lambda: stack.deployments()[:3])
+
+
+def restart(stack: Stack, how: str) -> dict[str, Any]:
+    """Ask for a restart and wait until it is done."""
+    node = stack.rows("/nodes/")[0]["slug"]
+    row = stack.ask("POST", "/restarts/", {"node": node, "how": how})
+    wait_until(lambda: state(stack, row) == "done", 30, "Asterisk is restarted")
+    return dict(row)
+
+
+def state(stack: Stack, row: dict[str, Any]) -> str:
+    return str(stack.ask("GET", f"/restarts/{row['id']}/")["state"])
+
+
+def rtp(stack: Stack) -> tuple[int, int] | None:
+    """The range that Asterisk itself says it uses."""
+    secret = keys.read(keys.Places(stack.folder).settings)["DDIWEB_AMI_SECRET"]
+    connect = functools.partial(reach.connect, stack.world().ns["srv"])
+    with AmiClient(
+        "127.0.0.1", 5038, "ddiweb_restart", restart_secret(secret), connect=connect
+    ) as client:
+        return rtp_range(client)
+
+
+@dataclass
+class Call:
+    """A vendor's call to the phone, which ends by itself."""
+
+    vendor: Vendor
+    thread: threading.Thread
+    seen: list[Attempt]
+
+
+@contextmanager
+def call_up(
+    stack: Stack, made: dict[str, Any], folder: Path, hold_ms: int = 9_000
+) -> Iterator[Call]:
+    """The peer's phone, registered, in a call."""
+    world = stack.world()
+    with PjsuaPhone(
+        world.ns["phone"], folder / "phone", user_agent=f"lab/1 {made['token']}"
+    ) as phone:
+        assert phone.register(made["username"], made["password"], SERVER).registered
+        vendor, seen = Vendor(world.ns["vendor"], folder / "vendor"), []
+        thread = threading.Thread(
+            target=lambda: seen.append(vendor.call(made["number"], hold_ms=hold_ms, timeout=40))
+        )
+        thread.start()
+        wait_until(lambda: len(stack.rows("/channels/")) == 2, 10, "the call is up")
+        yield Call(vendor, thread, seen)
+        thread.join(40)
+
+
+def test_another_sip_port_waits_and_phones_go_on_at_the_old_one(
+    stack: Stack, made: dict[str, Any]
+) -> None:
+    node = stack.rows("/nodes/")[0]
     login = {"user": made["username"], "password": made["password"], "user_agent": made["token"]}
     stack.ask("PATCH", f"/nodes/{node['slug']}/", {"sip_port": 5066})
-    try:
-        stack.settled()
-        assert "SIP port 5066 waits for a restart of Asterisk" in _owed(stack)
-        assert "waits: SIP port 5066" in stack.manage("plan", check=False)
-        with stack.line("phone", timeout=3) as say:
-            assert say("register", **login)["status"] == 200
-            say("register", **login, expires=0)
-    finally:
-        stack.ask("PATCH", f"/nodes/{node['slug']}/", {"sip_port": node["sip_port"]})
-        stack.ask("DELETE", f"/peers/{made['id']}/")
+    stack.settled()
+    assert "SIP port 5066 waits for a restart of Asterisk" in _owed(stack)
+    assert "waits: SIP port 5066" in stack.manage("plan", check=False)
+    with stack.line("phone", timeout=3) as say:
+        assert say("register", **login)["status"] == 200
+        say("register", **login, expires=0)
+    stack.ask("PATCH", f"/nodes/{node['slug']}/", {"sip_port": node["sip_port"]})
     stack.settled()
     wait_until(lambda: not _owed(stack), 10, "nothing is owed")
+
+
+def test_a_restart_waits_for_the_call_and_brings_the_new_ports_with_all_registrations(
+    stack: Stack, made: dict[str, Any], tmp_path: Path
+) -> None:
+    node = stack.rows("/nodes/")[0]["slug"]
+    begun = start_time(stack.pid("asterisk"))
+    with call_up(stack, made, tmp_path) as call:
+        stack.ask("PATCH", f"/nodes/{node}/", {"rtp_first": 12000, "rtp_last": 12199})
+        stack.settled()
+        assert "RTP ports 12000 to 12199 wait for a restart" in _owed(stack)
+        gone = stack.ask("POST", "/restarts/", {"node": node, "how": "quiet"})
+        wait_until(lambda: state(stack, gone) == "asked", 5, "Asterisk is told")
+        stack.ask("POST", f"/restarts/{gone['id']}/cancel/", {})
+        wait_until(lambda: state(stack, gone) == "cancelled", 5, "it is taken back")
+        row = stack.ask("POST", "/restarts/", {"node": node, "how": "quiet"})
+        wait_until(lambda: state(stack, row) == "asked", 5, "Asterisk is told again")
+        # A watch that dies forgets nothing.
+        stack.kill("watch")
+        time.sleep(2)
+        assert call.thread.is_alive()
+        assert start_time(stack.pid("asterisk")) == begun
+        call.thread.join(40)
+        assert call.seen[0].status == 200
+        wait_until(lambda: state(stack, row) == "done", 30, "Asterisk is restarted")
+        confirmed(stack)
+        wait_until(lambda: not _owed(stack), 20, "nothing is owed")
+        assert rtp(stack) == (12000, 12199)
+        assert call.vendor.call(made["number"]).status == 200, "the registration is still there"
+
+
+def test_a_restart_that_is_taken_back_never_comes(
+    stack: Stack, made: dict[str, Any], tmp_path: Path
+) -> None:
+    node = stack.rows("/nodes/")[0]["slug"]
+    begun = start_time(stack.pid("asterisk"))
+    with call_up(stack, made, tmp_path, hold_ms=4_000) as call:
+        row = stack.ask("POST", "/restarts/", {"node": node, "how": "quiet"})
+        wait_until(lambda: state(stack, row) == "asked", 5, "Asterisk is told")
+        stack.ask("POST", f"/restarts/{row['id']}/cancel/", {})
+        wait_until(lambda: state(stack, row) == "cancelled", 5, "it is taken back")
+        call.thread.join(20)
+    time.sleep(3)  # Asterisk looks once a second whether a call is up
+    assert start_time(stack.pid("asterisk")) == begun

@@ -4,8 +4,10 @@ import dataclasses
 
 import pytest
 
+from lab.process import wait_until
 from lab.vendor import FIRST, SECOND
-from peers.realtime import readback
+from peers.realtime import dialplan, readback
+from peers.realtime.actions import Reload
 from peers.realtime.diff import Change, Update, diff
 from peers.realtime.facts import TrunkFacts
 from peers.realtime.render import render
@@ -47,3 +49,31 @@ def test_another_context_is_named(bench: Bench) -> None:
     other = Row(row.table, row.id, tuple(values))
     assert _said(bench, Rows((other,)), "alice") == ["Asterisk has another context of alice"]
     assert readback.touched(Change(updates=(Update(row, other),))) == ("alice",)
+
+
+def _dialplan(bench: Bench) -> tuple[str, ...]:
+    with bench.pbx.client() as client:
+        return dialplan.differences(client, str(bench.pbx.plan.sounds))
+
+
+def test_the_dialplan_in_force_is_the_reviewed_one_to_the_last_line(bench: Bench) -> None:
+    assert _dialplan(bench) == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dialplan add extension 666,1,Dial,PJSIP/alice into from-peer",
+        "dialplan remove extension s@toll-check",
+    ],
+)
+def test_a_line_that_somebody_added_or_removed_is_named_and_mended(
+    bench: Bench, command: str
+) -> None:
+    bench.pbx.command(command)
+    context = command.rpartition(" ")[2].rpartition("@")[2]
+    (said,) = _dialplan(bench)
+    assert said.startswith(f"~ dialplan [{context}]: ")
+    with bench.pbx.client() as client:
+        Reload("pbx_config.so").perform(client)
+    wait_until(lambda: not _dialplan(bench), 3, "the dialplan is as it was")

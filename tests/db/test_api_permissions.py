@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from ddiweb.deploy.models import Deployment, Node
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
+from ddiweb.live.restart_models import Restart
 from firewall.models import AddressException, AllowedService
 from peers import services
 from peers.models import (
@@ -101,6 +102,7 @@ def urls() -> dict[str, str]:
         "trunk-states": TrunkState.objects.create(
             node=node, endpoint="trunk_1", changed_at=now, seen_at=now
         ).pk,
+        "restarts": Restart.objects.create(node=node, how="quiet").pk,
         "calls": Call.objects.create(node=node, unique_id="1", started_at=now).pk,
         "security-events": SecurityEvent.objects.create(node=node, at=now, kind="x").pk,
     }

@@ -91,7 +91,8 @@ def test_the_dialplan_asks_this_machines_loopback_alone_and_with_digits_alone() 
 def test_the_manager_answers_on_loopback_with_the_least_rights() -> None:
     text = render_static(_config())["manager.conf"]
     assert "bindaddr = 127.0.0.1" in text
-    assert "write = system,user\n" in text
+    assert "write = system,user,reporting\n" in text
+    assert text.partition("_restart]")[2].count("write = command\n") == text.count("command\n") == 1
     assert "read = system,security,call\n" in text
 
 
