@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('deploy', '0008_ports_served'),
-        ('live', '0005_live_state'),
+        ('live', '0006_trunk_hosts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
