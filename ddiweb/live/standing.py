@@ -13,7 +13,7 @@ def trunk_pill(state: TrunkState) -> SafeString:
     if state.down:
         return pill("bad", f"down: {state.cause}")
     if state.faults:
-        return pill("warn", f"up, but {state.faults}")
+        return format_html("{} {}", pill("warn", "up, host down"), state.faults)
     known = state.answers or state.registration == "registered"
     return pill("good", "up") if known else pill("quiet", "not watched")
 
@@ -23,4 +23,4 @@ def trunk_standing(trunk: Trunk) -> SafeString:
     state = TrunkState.objects.filter(node_id=trunk.node_id, endpoint=trunk.key).first()
     if state is None:
         return pill("quiet", "not watched")
-    return format_html("{} since {}", trunk_pill(state), ago(state.changed_at))
+    return format_html("{}, {}", trunk_pill(state), ago(state.changed_at))

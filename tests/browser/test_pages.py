@@ -37,6 +37,10 @@ Channel.objects.create(node=node, unique_id="1.1", call_id="1.1", endpoint=peers
     caller="+447700900123", number="442079460123", state="Up", talking=True, started_at=now)
 TrunkState.objects.create(node=node, endpoint=trunk.key, registration="rejected",
     changed_at=now, seen_at=now)
+ailing = factories.trunk(node, "203.0.113.21/32", name="Second vendor")
+TrunkState.objects.create(node=node, endpoint=ailing.key, registration="registered", answers=True,
+    silent_hosts=["a" * 60 + ".example.net:5060", "[2001:db8:113::21]:5060"],
+    refusing_hosts=["203.0.113.22:5060"], changed_at=now, seen_at=now)
 Node.objects.filter(pk=node.pk).update(sip_port_served=5071)
 SecurityEvent.objects.create(node=node, at=now, kind="InvalidPassword", account="a" * 80)
 from firewall import questions, traffic
@@ -57,6 +61,7 @@ Deployment.objects.create(node=node, generation=1, reason="x" * 200, state="fail
 PAGES = [
     "/", "/peers/peer/", "/peers/peer/add/", "/peers/peer/1/change/", "/peers/peer/1/delete/",
     "/peers/peer/1/history/", "/peers/trunk/", "/peers/trunk/add/", "/peers/trunk/1/change/",
+    "/peers/trunk/2/change/",
     "/peers/person/", "/peers/person/add/", "/peers/person/1/change/", "/peers/person/2/change/",
     "/peers/person/1/delete/", "/peers/number/", "/peers/number/add/",
     "/peers/number/1/change/", "/peers/token/",
