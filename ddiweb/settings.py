@@ -35,6 +35,8 @@ TLS_CERTIFICATE = env.str("DDIWEB_TLS_CERTIFICATE", "")
 TLS_KEY = env.str("DDIWEB_TLS_KEY", "")
 #: Where phones reach the panel, such as https://panel.example.net; empty: as its people do.
 PROVISIONING_URL = env.str("DDIWEB_PROVISIONING_URL", "")
+#: Asterisk's log (deploy/asterisk/logger.conf), in which the watch sees failed logins of IAX2.
+ASTERISK_LOG = env.str("DDIWEB_ASTERISK_LOG", "/var/log/asterisk/messages")
 #: Where Asterisk writes call records (deploy/asterisk/cdr_custom.conf); the watch reads them.
 CALL_RECORDS = env.str("DDIWEB_CALL_RECORDS", "/var/log/asterisk/cdr-custom/ddiweb.csv")
 AMI_HOST = env.str("DDIWEB_AMI_HOST", "127.0.0.1")

@@ -25,6 +25,7 @@ from peers import quarantine
 from peers.choices import LIVE_TOKEN_STATES, LeakKind
 from peers.models import Token
 from peers.realtime.events import Incident
+from peers.services import token_digest
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +89,10 @@ class Sentry:
         net = bans.place_of(address)
         if self._decided.has(net, now):
             return
-        mark = 0
+        mark = 0 if seen.port else self._named(seen.account)
         # Before the ban, which ends the flow that tells whose it is.
         with _agent_may_be_away("the token of a failure is not known"):
-            mark = self.channel.whose(address, seen.port)
+            mark = mark or (self.channel.whose(address, seen.port) if seen.port else 0)
         failures = self._failures.add(net, now, seen.kind)
         if len(failures) >= self.node.ban_failures:
             self._failures.forget(net)
@@ -103,6 +104,12 @@ class Sentry:
             if enough and len(set(places)) >= FAILING_PLACES:
                 self._tokens.forget(mark)
                 self._quarantine(mark, LeakKind.PASSWORDS, sorted(set(places)))
+
+    def _named(self, account: str) -> int:
+        """The mark of the token that an IAX2 phone signs in with; 0 if it is none."""
+        digest = token_digest(account)
+        token = Token.objects.filter(node=self.node, digest=digest).only("mark").first()
+        return token.mark if token else 0
 
     def _ban(self, net: str, address: str, failures: list[str]) -> None:
         kind = Counter(failures).most_common(1)[0][0]

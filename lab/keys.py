@@ -137,6 +137,7 @@ def ensure(where: Places) -> dict[str, str]:
         "DDIWEB_REALTIME_URL": f"sqlite:///{where.realtime}",
         "DDIWEB_HEAR_EVERY": "4",  # a handful of tokens: asking costs nothing
         "DDIWEB_TLS_DIR": str(where.pbx / "tls"),
+        "DDIWEB_ASTERISK_LOG": str(where.pbx / "log" / "messages"),
         "DDIWEB_CALL_RECORDS": str(where.pbx / "log" / "cdr-custom" / "ddiweb.csv"),
         "DDIWEB_SOUNDS_DIR": str(where.pbx / "sounds"),
         "DDIWEB_VOICEMAIL_DIR": str(where.pbx / "spool" / "voicemail"),

@@ -5,11 +5,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from firewall.channel import AgentChannel
+from lab.iax_phone import IaxPhone
 from lab.keys import Places
 from lab.process import wait_until
 from lab.stack import Stack
@@ -172,6 +174,35 @@ def test_a_token_whose_passwords_fail_from_two_networks_is_quarantined_alone(
         assert here("register", **login(phone | {"token": fresh}))["status"] == 200
         here("register", **login(phone | {"token": fresh}), expires=0)
     stack.ask("DELETE", f"/peers/{other['id']}/")
+
+
+def test_wrong_passwords_of_iax2_ban_an_address_within_a_second(
+    stack: Stack, agent: AgentChannel, tmp_path: Path
+) -> None:
+    node, net = stack.rows("/nodes/")[0], "203.0.113.66/32"
+    stack.ask("PATCH", f"/nodes/{node['slug']}/", {"iax_port": 4569})
+    made = stack.peer(f"Iax {time.monotonic_ns()}", transport="iax", carrier="username")
+    stack.settled()
+    wrong = IaxPhone(
+        stack.world().ns["attacker"], tmp_path / "iax", user=made["token"],
+        password="wrong-password-1", server="203.0.113.10",
+    )  # fmt: skip
+    try:
+        with wrong:  # it registers once, and then calls
+            for _ in range(FAILURES - 2):
+                wrong.dial("123")
+            time.sleep(1)
+            assert net not in agent.jailed()
+            begun = time.monotonic()
+            wrong.dial("123")
+            wait_until(lambda: net in agent.jailed(), 10, "the kernel bans it")
+            print(f"\nfrom the last wrong NEW to the kernel: {time.monotonic() - begun:.3f} s")
+        (row,) = stack.rows(f"/bans/?active=true&cidr={net}")
+        assert (row["reason"], row["source"]) == ("wrong_password", "watch")
+    finally:
+        stack.ask("DELETE", f"/peers/{made['id']}/")
+        stack.ask("PATCH", f"/nodes/{node['slug']}/", {"iax_port": node["iax_port"]})
+        stack.settled()
 
 
 @pytest.mark.skipif(
