@@ -34,8 +34,7 @@ TRANSPORTS = ("udp", "tcp", "tls", "iax")
 Trunk = Literal["address", "registration", "tls", "tcp"]
 TRUNKS: tuple[Trunk, ...] = ("address", "registration", "tls")
 #: A vendor by TCP: by it only each step is called, from one phone.
-MORE_Trunk = Literal["address", "registration", "tls", "tcp"]
-TRUNKS: tuple[Trunk, ...] = ("tcp",)
+MORE_TRUNKS: tuple[Trunk, ...] = ("tcp",)
 #: Ofcom keeps 020 7946 0000 to 0999 for drama.
 ELSEWHERE = "+442079460999"
 Phone = PjsuaPhone | IaxPhone | LinphonePhone | SippPhone

@@ -8,11 +8,12 @@ from lab.stack import Stack
 from tests import scale
 from tests.asterisk import moving, suite_talks
 from tests.asterisk.suite import Suite, Trunk
+from tests.asterisk.suite_run import matrix
 from tests.asterisk.suite_steps import call
 
 pytestmark = pytest.mark.asterisk
 #: `make calls` makes all of them.
-SLICE = [
+SLICE: list[tuple[Trunk, str, str, str]] = [
     ("address", "iax", "in turn", "iax2"),
     ("tcp", "udp", "forward", "pjsip"),
     ("address", "sipp", "ring", "sipp"),
@@ -35,6 +36,11 @@ def test_a_call_ends_as_its_route_says_and_is_heard_at_both_ends(
 ) -> None:
     with suite.trunk(kind) as line:
         call(suite, line, transport, step, phone)
+
+
+def test_the_calls_of_this_slice_are_of_those_that_the_command_makes() -> None:
+    named = {(trunk, transport, step, phone) for trunk, phone, transport, step in matrix()}
+    assert (len(named), set(SLICE) - named) == (102, set())
 
 
 def test_a_call_survives_hold_and_carries_digits_both_ways(suite: Suite) -> None:
