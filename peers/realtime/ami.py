@@ -26,6 +26,8 @@ Connect = Callable[[tuple[str, int], float], socket.socket]
 BACKLOG = 10_000
 #: What Asterisk answers, as an error, to a PJSIPShow… of an empty list (res_pjsip).
 NOTHING = re.compile(r"\ANo [A-Za-z ]+ found\Z")
+#: What it answers to an action of a module that is not loaded (main/manager.c).
+NOT_YET = "Invalid/unknown command"
 
 
 class ActionRefused(Refused):
@@ -112,7 +114,8 @@ class AmiClient:
         """Send one action; return its response and, for lists, all events of the list.
 
         Raises Refused for a value that can't be sent (nothing was sent), ActionRefused if Asterisk
-        says Error, Retryable on silence: then it is unknown whether the action was done.
+        says Error, Retryable on silence: then it is unknown whether the action was done. Retryable
+        too for an action that Asterisk does not know yet, for it answers while it is booting.
         """
         action_id = next(self._ids)
         self._send(build({"Action": name, "ActionID": action_id, **fields}))
@@ -125,6 +128,9 @@ class AmiClient:
             if message.response == "Error":
                 if name.startswith("PJSIPShow") and NOTHING.match(message.get("Message").strip()):
                     return answer
+                if message.get("Message").startswith(NOT_YET):
+                    # It answers before all its modules are loaded.
+                    raise Retryable(f"AMI {name}: Asterisk does not know it, or not yet")
                 raise ActionRefused(f"AMI {name}: {message.get('Message')[:200]}")
             if message.response and message.get("EventList").lower() == "start":
                 listing = True

@@ -70,7 +70,7 @@ PAGES = [
     "/peers/mailbox/", "/peers/mailbox/1/change/", "/peers/voicemessage/",
     "/peers/voicemessage/1/change/", "/peers/callername/add/",
     "/peers/token/1/change/", "/deploy/node/", "/deploy/node/add/", "/deploy/node/1/change/",
-    "/deploy/node/1/plan/", "/deploy/deployment/", "/deploy/deployment/LAST/change/",
+    "/deploy/node/1/plan/", "/deploy/node/1/restart/", "/deploy/deployment/", "/deploy/deployment/LAST/change/",
     "/firewall/trafficsample/", "/firewall/question/", "/firewall/question/add/",
     "/firewall/question/1/change/", "/firewall/allowedservice/", "/firewall/allowedservice/add/",
     "/firewall/addressexception/", "/firewall/addressexception/add/",
