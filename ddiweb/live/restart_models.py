@@ -22,7 +22,7 @@ class Restart(models.Model):
         """``waiting → asked → done``; ``cancelling → cancelled`` if it was taken back in time."""
 
         WAITING = "waiting", "waits for the node's watch"
-        ASKED = "asked", "Asterisk waits until no call is up"
+        ASKED = "asked", "Asterisk was told"
         CANCELLING = "cancelling", "is being taken back"
         CANCELLED = "cancelled", "was taken back"
         DONE = "done", "done"

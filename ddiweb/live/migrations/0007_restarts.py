@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('how', models.CharField(choices=[('quiet', 'when no call is up'), ('now', 'now, whatever is up')], max_length=5)),
-                ('state', models.CharField(choices=[('waiting', "waits for the node's watch"), ('asked', 'Asterisk waits until no call is up'), ('cancelling', 'is being taken back'), ('cancelled', 'was taken back'), ('done', 'done')], default='waiting', max_length=10)),
+                ('state', models.CharField(choices=[('waiting', "waits for the node's watch"), ('asked', 'Asterisk was told'), ('cancelling', 'is being taken back'), ('cancelled', 'was taken back'), ('done', 'done')], default='waiting', max_length=10)),
                 ('why', models.JSONField(default=list, help_text='What waited for it, a sentence each.')),
                 ('requested_at', models.DateTimeField(auto_now_add=True)),
                 ('asked_at', models.DateTimeField(null=True)),
