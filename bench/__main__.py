@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -18,10 +19,13 @@ def main() -> int:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", default=list(NAMES), help=", ".join(NAMES))
+    parser.add_argument("--full", action="store_true", help="10 to 100,000 peers: half an hour")
     parser.add_argument("--json", type=Path, default=Path("var/bench.json"))
     given = parser.parse_args()
     if unknown := set(given.names) - {*NAMES, *LONG}:
         parser.error(f"no benchmark named {', '.join(sorted(unknown))}; there are: {NAMES + LONG}")
+    if given.full:
+        os.environ["DDIWEB_BENCH_PEERS"] = "10,1000,10000,100000"
     results: list[Result] = []
     for name in given.names:
         print(f"bench: {name} …", file=sys.stderr, flush=True)

@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.result import Result, median
+from bench.result import Result, median, p95
 
-SIZES = tuple(map(int, os.environ.get("DDIWEB_BENCH_PEERS", "10,1000,10000,100000").split(",")))
+SIZES = tuple(map(int, os.environ.get("DDIWEB_BENCH_PEERS", "10,1000").split(",")))
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +31,8 @@ def run() -> list[Result]:
         results += [
             Result(f"peer-edit-median-{size}-peers", median(one["edits"]), "s", against,
                    median(few["edits"]) / median(one["edits"]), "under 0.3 s", runs),
+            Result(f"peer-edit-p95-{size}-peers", p95(one["edits"]), "s", against,
+                   p95(few["edits"]) / p95(one["edits"]), "", runs),
             Result(f"peer-edit-worst-{size}-peers", max(one["edits"]), "s", against,
                    max(few["edits"]) / max(one["edits"]), "", runs),
             Result(f"whole-deployment-{size}-peers", median(one["whole"]), "s", against,
@@ -39,6 +41,8 @@ def run() -> list[Result]:
                    median(few["cpu"]) / median(one["cpu"]), "", runs),
             Result(f"first-apply-{size}-peers", one["first"], "s", against,
                    few["first"] / one["first"], "", 1),
+            Result(f"apply-of-{one['more']}-new-to-{size}-peers", one["apply"], "s", against,
+                   few["apply"] / one["apply"], "", 1),
             Result(f"worker-memory-{size}-peers", one["worker"], "MiB", against,
                    few["worker"] / one["worker"], "", 1),
             Result(f"asterisk-memory-{size}-peers", one["asterisk"], "MiB", against,

@@ -35,12 +35,14 @@ from peers.realtime.target import RealtimeTarget  # noqa: E402
 
 PASSWORD = "correct-horse-battery"
 REALM = "ddi.lab"
+#: Phones of the apply of many.
+MORE = 10_000
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def edits(size: int) -> int:
     """How often an edit is measured: each is followed by its whole deployment."""
-    return 20 if size <= 1_000 else 5
+    return 20 if size <= 1_000 else 10
 
 
 def fill(size: int) -> Node:
@@ -113,6 +115,18 @@ def edit(
     return took, time.monotonic() - begun, time.process_time() - cpu
 
 
+def more(node: Node, target: RealtimeTarget, register: Callable[[str], int]) -> float:
+    """Add many phones at once: seconds from the commit until the last of them registers."""
+    phones = [made(node, f"more{n}") for n in range(MORE)]
+    with transaction.atomic():
+        Peer.objects.bulk_create(phones, batch_size=500)
+        request_deployment(node, "bench")
+    begun = time.monotonic()
+    deploy(node, target)
+    assert register(f"more{MORE - 1}") == 200
+    return time.monotonic() - begun
+
+
 def measure(folder: Path, size: int) -> dict[str, Any]:
     """All figures of one size."""
     call_command("migrate", verbosity=0)
@@ -132,9 +146,12 @@ def measure(folder: Path, size: int) -> dict[str, Any]:
         first = time.monotonic() - begun
         assert register("phone0") == 200
         found = [edit(node, target, register, f"new{n}") for n in range(edits(size))]
+        apply = more(node, target, register)
         status = Path(f"/proc/{pbx.pid}/status").read_text()
     return {
         "first": first,
+        "more": MORE,
+        "apply": apply,
         "edits": [one[0] for one in found],
         "whole": [one[1] for one in found],
         "cpu": [one[2] for one in found],

@@ -50,6 +50,8 @@ class PbxPlan:
     ami_user: str = "ddiweb"
     ami_port: int = 5038
     ami_tls: AmiTls | None = None
+    #: What the dialplan executes is written to the console's log; it slows calls down.
+    tells_steps: bool = False
 
     def prepare(self) -> None:
         """Make the folders and write the configuration; harmless when repeated."""
@@ -104,6 +106,7 @@ class PbxPlan:
         """Return Asterisk for a supervisor; ready when it has said FullyBooted."""
         command = tool("asterisk")
         line = command.line("-C", str(self.folder / "etc" / "asterisk.conf"), "-f", "-n")
+        line += ["-vvv"] if self.tells_steps else []
         return Service(
             name,
             tuple(line),

@@ -129,6 +129,8 @@ TRUNK_ENDPOINTS = Table(
         Column("send_rpid", "no"),
         Column("max_video_streams", "0"),
         Column("language", "en"),
+        # What the dialplan needs of the trunk when it calls in.
+        Column("set_var"),
     ),
 )
 TRUNK_AORS = Table(
@@ -179,23 +181,17 @@ REGISTRATIONS = Table(
         Column("max_random_initial_delay", "0"),
     ),
 )
-#: What the dialplan needs of a trunk; see [trunk], [e164] and [to-trunk] in extensions.conf.
+#: What the dialplan needs of a trunk to call out; see [to-trunk] in extensions.conf.
 TRUNKS = Table(
     "ddi_trunks",
     (
-        Column("header", "request"),
         Column("country"),
-        Column("channels_max", "0"),
-        Column("caller_in", "pai"),
         Column("caller_out", "from"),
-        Column("number_in", "e164"),
         Column("number_out", "plus"),
-        Column("prefix_in"),
         Column("prefix_out"),
         Column("national", "0"),
         Column("international", "00"),
         Column("servers"),
-        Column("lookup", "0"),
     ),
 )
 NUMBERS = Table(

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from ddiweb.deploy.errors import Refused, Retryable
-from peers.realtime import schema, static_view
+from peers.realtime import call_view, schema, static_view
 from peers.realtime.diff import Change
 from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
@@ -49,14 +49,16 @@ class PgsqlStore:
                         f"varchar NOT NULL DEFAULT '{column.default}'"
                     )
             # In place: to drop it would take the reader's right to it.
-            cursor.execute(f"CREATE OR REPLACE VIEW {static_view.VIEW} AS {static_view.select()}")
+            for view in (static_view, call_view):
+                cursor.execute(f"CREATE OR REPLACE VIEW {view.VIEW} AS {view.select()}")
 
     def grant_reader(self, role: str) -> None:
         """Let ``role``, Asterisk's, read the rows, and write what it keeps."""
         if not _ROLE.fullmatch(role):
             raise Refused("realtime database: the reader's role has not the form that is needed")
         with self._transaction() as cursor:
-            for table in (*(table.name for table in schema.TABLES), static_view.VIEW):
+            views = static_view.VIEW, call_view.VIEW
+            for table in (*(table.name for table in schema.TABLES), *views):
                 names = sql.Identifier(table), sql.Identifier(role)
                 cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(*names))
                 cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(*names))

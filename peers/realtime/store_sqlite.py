@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ddiweb.deploy.errors import Refused, Retryable
-from peers.realtime import schema, static_view
+from peers.realtime import call_view, schema, static_view
 from peers.realtime.diff import Change
 from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
@@ -59,11 +59,12 @@ class SqliteStore:
                             f"ALTER TABLE {table.name} ADD COLUMN {quote_name(column.name)} "
                             f"TEXT NOT NULL DEFAULT '{column.default}'"
                         )
-            view = f"CREATE VIEW {static_view.VIEW} AS {static_view.select()}"
-            cursor.execute("SELECT sql FROM sqlite_master WHERE name = ?", (static_view.VIEW,))
-            if cursor.fetchone() != (view,):
-                cursor.execute(f"DROP VIEW IF EXISTS {static_view.VIEW}")
-                cursor.execute(view)
+            for view in (static_view, call_view):
+                made = f"CREATE VIEW {view.VIEW} AS {view.select()}"
+                cursor.execute("SELECT sql FROM sqlite_master WHERE name = ?", (view.VIEW,))
+                if cursor.fetchone() != (made,):
+                    cursor.execute(f"DROP VIEW IF EXISTS {view.VIEW}")
+                    cursor.execute(made)
 
     def read(self) -> Rows:
         """Return all rows, of one instant."""

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -128,7 +128,9 @@ def bench_on(folder: Path, store: Store, url: str) -> Iterator[Bench]:
     store.create_schema()
     with (
         World.start(folder / "world") as world,
-        Pbx.at(folder / "pbx", world.ns["srv"], url, NODE) as pbx,
+        Pbx(
+            replace(Pbx.at(folder / "pbx", world.ns["srv"], url, NODE).plan, tells_steps=True)
+        ) as pbx,
     ):
         yield Bench(world, pbx, store, folder)
 

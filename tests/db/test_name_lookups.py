@@ -40,7 +40,8 @@ def form(node: Node, **over: Any) -> dict[str, Any]:
 
 
 def wait_of(node: Node) -> str:
-    return render(snapshot.take(node)[0]).table("ddi_trunks")[0].as_dict()["lookup"]
+    endpoint = render(snapshot.take(node)[0]).table("trunk_endpoints")[0].as_dict()
+    return endpoint["set_var"].rpartition(",")[2]
 
 
 def test_its_timeout_alone_reaches_the_rows(node: Node) -> None:

@@ -189,9 +189,32 @@ def test_every_column_is_text_that_is_never_null(store: Store, url: str) -> None
     with psycopg.connect(url) as connection:
         found = connection.execute(
             "SELECT is_nullable FROM information_schema.columns WHERE table_schema = 'public' "
-            "AND table_name <> 'ddi_static'"
+            "AND table_name NOT IN ('ddi_static', 'ddi_calls')"
         ).fetchall()
     assert {row[0] for row in found} == {"NO"}
+
+
+def test_a_number_comes_with_its_first_step_and_without_null(store: Store, url: str) -> None:
+    bare = replace(SNAPSHOT.numbers[0], key="442079460124")
+    _apply(store, ROWS, 1)
+    _apply(store, Rows.of([*ROWS.rows, *_without_steps(bare)]), 2)
+    asked = "SELECT id, display, kind, target, named FROM ddi_calls ORDER BY id"
+    if url.startswith("sqlite"):
+        import sqlite3
+
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+            found = connection.execute(asked).fetchall()
+    else:
+        with psycopg.connect(url) as postgresql:
+            found = postgresql.execute(asked).fetchall()
+    assert found == [
+        ("trunk_1-442079460123", "Büro", "ring", "alice", ""),
+        ("trunk_1-442079460124", "Büro", "", "", ""),
+    ]
+
+
+def _without_steps(number: NumberFacts) -> tuple[Row, ...]:
+    return render(replace(SNAPSHOT, numbers=(number,))).table("ddi_numbers")
 
 
 def test_asterisks_role_reads_rows_and_can_do_nothing_else(cluster: Cluster) -> None:
@@ -206,6 +229,7 @@ def test_asterisks_role_reads_rows_and_can_do_nothing_else(cluster: Cluster) -> 
     theirs = cluster.url("granted").replace("postgres@", "asterisk@")
     with psycopg.connect(theirs, autocommit=True) as connection:
         connection.execute("SELECT * FROM ps_endpoints")
+        connection.execute("SELECT * FROM ddi_calls")
         for statement in ("DELETE FROM ps_auths", "SELECT * FROM ddi_fence", "CREATE TABLE x ()"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)

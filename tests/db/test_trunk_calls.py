@@ -21,9 +21,10 @@ def node() -> Node:
 
 
 def rows(node: Node) -> list[tuple[str, ...]]:
-    """Header, country and limit of each trunk."""
-    found = (row.as_dict() for row in render(snapshot.take(node)[0]).table("ddi_trunks"))
-    return [(row["header"], row["country"], row["channels_max"]) for row in found]
+    """Header, country and limit of each trunk, as calls that come in are told of them."""
+    found = (row.as_dict() for row in render(snapshot.take(node)[0]).table("trunk_endpoints"))
+    told = [row["set_var"].removeprefix("INBOUND=").split(",") for row in found]
+    return [(header, country, most) for header, _, _, _, country, _, _, most, _ in told]
 
 
 def test_a_trunk_over_the_api_reaches_its_row(node: Node) -> None:

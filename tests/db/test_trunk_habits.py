@@ -43,7 +43,8 @@ def shows_the_wish(node: Node) -> None:
     assert endpoint["outbound_proxy"] == "sip:edge.example.net:5071;transport=tls;lr"
     assert endpoint["from_domain"] == "example.net"
     assert one(rows(node), "trunk_aors")["contact"] == "sip:sip.example.net:5061;transport=tls"
-    same = ("caller_in", "caller_out", "number_in", "number_out", "prefix_in", "prefix_out")
+    assert endpoint["set_var"] == "INBOUND=request,rpid,national,77,44,0,011,0,0"
+    same = ("caller_out", "number_out", "prefix_out")
     assert {name: dialplan[name] for name in same} == {name: WISH[name] for name in same}
     assert (dialplan["national"], dialplan["international"]) == ("0", "011")
 
