@@ -126,7 +126,7 @@ class NameLookup(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"of {self.node}"
+        return str(self.node)
 
     def clean(self) -> None:
         """What is needed to sign in is there, and travels encrypted. Raises ValidationError."""

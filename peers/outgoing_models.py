@@ -159,7 +159,7 @@ class OutgoingPolicy(Caps):
     def clean(self) -> None:
         """What it points to is on its own node. Raises ValidationError."""
         faults: dict[str, ValidationError] = {}
-        if self.country not in dict(countries()):
+        if self.country and self.country not in dict(countries()):
             faults["country"] = ValidationError(
                 "is no country here; write its ISO code, such as GB", code="unknown_country"
             )

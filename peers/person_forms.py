@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from ddiweb.form_fields import BoxList
 from peers import person_rules
@@ -15,10 +15,11 @@ class OwnPhonesField(forms.ModelMultipleChoiceField):
     """Phones, each with whose it is already."""
 
     widget = BoxList
+    person_id: int | None = None
 
     def label_from_instance(self, obj: Any) -> str:
-        """``Ada mobile (ada)``, with whose phone it is."""
-        whose = f", of {obj.person}" if obj.person else ""
+        """``Ada mobile (ada)``, with whose phone it is if it is another person's."""
+        whose = f", of {obj.person}" if obj.person_id not in (None, self.person_id) else ""
         return f"{obj.name} ({obj.username}{whose})"
 
 
@@ -51,7 +52,10 @@ class PersonForm(forms.ModelForm):
         field = self.fields.get("phones")
         if isinstance(field, OwnPhonesField):
             rows = Peer.objects.select_related("node", "person")
-            field.queryset = rows.filter(node_id=self.instance.node_id)
+            field.person_id = self.instance.pk
+            # The person's own stand first: the list may be long.
+            own = Case(When(person=self.instance, then=0), default=1)
+            field.queryset = rows.filter(node_id=self.instance.node_id).order_by(own, "name")
 
     def clean(self) -> dict[str, Any]:
         """The phones are of the node and of nobody else, and no step is left without any."""
