@@ -23,6 +23,7 @@ from peers.vendor_names import unusable
 MOST = 16_384
 #: Addresses of a host that are tried.
 _ADDRESSES = 3
+_LATE = "it did not answer in time"
 _LOOPBACK = ("127.", "::1")
 
 
@@ -57,10 +58,14 @@ def fetch(lookup: Lookup, digits: str) -> str:
     with line, _shut_at(end, line):
         try:
             with _context().wrap_socket(line, server_hostname=host) if secure else line as stream:
-                return _exchange(stream, host, asked, parts.netloc, lookup)
+                name = _exchange(stream, host, asked, parts.netloc, lookup)
         except (OSError, http.client.HTTPException, ValueError) as error:
             late = time.monotonic() >= end
-            raise FetchError("it did not answer in time" if late else _meaning(error)) from None
+            raise FetchError(_LATE if late else _meaning(error)) from None
+    # An end by the clock looks like the answer's own: what was read until then is no name.
+    if time.monotonic() >= end:
+        raise FetchError(_LATE)
+    return name
 
 
 @contextlib.contextmanager
