@@ -26,15 +26,17 @@ _COMMENT = re.compile(r"(?<!\\);.*")
 
 
 @functools.cache
-def reviewed(sounds: str) -> frozenset[Line]:
+def reviewed(sounds: str, names_port: int = 5050) -> frozenset[Line]:
     """The lines of extensions.conf, as Asterisk numbers them; raises ValueError for another.
 
-    ``sounds``: the folder with announcements, as Asterisk's configuration names it.
+    ``sounds``, ``names_port``: the folder with announcements, and where names of callers are asked
+    for, as Asterisk's configuration names them.
     """
     found: set[Line] = set()
     context = exten = ""
     number = 0
     text = (TEMPLATES / "extensions.conf").read_text().replace("@SOUNDS_DIR@", sounds)
+    text = text.replace("@NAMES_PORT@", str(names_port))
     for raw in text.splitlines():
         line = _COMMENT.sub("", raw).strip().replace("\\;", ";")
         if section := _SECTION.fullmatch(line):
@@ -66,7 +68,7 @@ def same_version(client: AmiClient) -> bool:
     return said == version()
 
 
-def differences(client: AmiClient, sounds: str) -> tuple[str, ...]:
+def differences(client: AmiClient, sounds: str, names_port: int = 5050) -> tuple[str, ...]:
     """What is in force and not reviewed, or the reverse, a line a context; raises Retryable.
 
     Empty where another version's files are in force, or where the account may not ask.
@@ -77,7 +79,7 @@ def differences(client: AmiClient, sounds: str) -> tuple[str, ...]:
         there = told(client.action("ShowDialPlan"))
     except ActionRefused:
         return ()
-    return compare(there, reviewed(sounds))
+    return compare(there, reviewed(sounds, names_port))
 
 
 def compare(there: frozenset[Line], wanted: frozenset[Line]) -> tuple[str, ...]:

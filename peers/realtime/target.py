@@ -106,7 +106,9 @@ class RealtimeTarget:
         """
         try:
             with self._ami() as client:
-                found = dialplan.differences(client, settings.SOUNDS_DIR)
+                found = dialplan.differences(
+                    client, settings.SOUNDS_DIR, settings.NAMES_PORT or 5050
+                )
         except DeployError:
             return ()
         return () if found == _past_help.get(settings.SOUNDS_DIR) else found
@@ -160,7 +162,9 @@ class RealtimeTarget:
         with self._ami() as client:
             Reload("pbx_config.so").perform(client)
             deadline = time.monotonic() + readback.PATIENCE
-            while left := dialplan.differences(client, settings.SOUNDS_DIR):
+            while left := dialplan.differences(
+                client, settings.SOUNDS_DIR, settings.NAMES_PORT or 5050
+            ):
                 if time.monotonic() > deadline:
                     log.warning("the dialplan is another than the reviewed one: %s", left)
                     _past_help[settings.SOUNDS_DIR] = left
