@@ -182,6 +182,11 @@ class Bench:
         path.write_text(json.dumps(raw | changes))
         return path
 
+    def without_conntrack(self) -> dict[str, list[str]]:
+        """Tools for `start_agent` with which it ends no connection by itself."""
+        tools: dict[str, list[str]] = json.loads(self.config().read_text())["tools"]
+        return tools | {"conntrack": []}
+
     def start_agent(self, *, before: Sequence[str] = (), **changes: Any) -> None:
         """Start the agent in `srv`, by the command `before` it, and wait until it answers."""
         argv = [

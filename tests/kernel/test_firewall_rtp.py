@@ -1,7 +1,5 @@
 """RTP, revocation and the administrator's way in: real packets, both backends, both families."""
 
-import json
-
 import pytest
 
 from tests.kernel.bench import (
@@ -83,7 +81,7 @@ def test_the_rules_alone_cut_a_revoked_flow(bench: Bench, family: int) -> None:
     phone.send(register(FIRST), SRV[family], SIP)
     bench.arrived(family)
     bench.kill_agent()
-    bench.start_agent(tools=_without_conntrack(bench))
+    bench.start_agent(tools=bench.without_conntrack())
     try:
         bench.apply(tokens=(token(2),), revoked=(1,))
         phone.send(b"\r\n\r\n", SRV[family], SIP)
@@ -208,8 +206,3 @@ def test_the_servers_own_connections_get_their_answers(bench: Bench, family: int
     met = bench.hands["srv"].do("connect", family=family, to=[ADMIN[family], 4444])
     bench.hands["admin"].do("close", name=f"l{family}")
     assert met == "open"
-
-
-def _without_conntrack(bench: Bench) -> dict[str, list[str]]:
-    tools = json.loads(bench.config().read_text())["tools"]
-    return tools | {"conntrack": []}
