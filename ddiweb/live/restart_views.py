@@ -34,7 +34,7 @@ def page(request: HttpRequest, context: dict[str, Any], pk: int) -> HttpResponse
         "node": node,
         "opts": Node._meta,
         "calls": legs.values("call_id").distinct().count(),
-        "legs": legs[:MOST],
+        "legs": legs[:MOST] if request.user.has_perm("live.view_channel") else (),
         "open": restarts.opened(node),
         "last": Restart.objects.filter(node=node).exclude(state__in=Restart.OPEN).first(),
         "moves": node.open_sip_port != node.sip_port
