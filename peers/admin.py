@@ -232,6 +232,7 @@ from peers import (  # noqa: E402, F401 - for their own
     admin_caller_names,
     admin_callers,
     admin_name_lookups,
+    admin_numbers,
     admin_outgoing,
     admin_persons,
     admin_schedules,

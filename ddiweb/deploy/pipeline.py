@@ -7,8 +7,7 @@ Each move is a conditional UPDATE on state and fence, so two workers can't both 
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from ddiweb.deploy import services, trials
 from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
 from ddiweb.deploy.lock import Lease, lease
 from ddiweb.deploy.models import Deployment, Node
+from ddiweb.deploy.quick_lane import hurry
 from ddiweb.deploy.states import State, may_move
 from ddiweb.deploy.target import Plan, Target, Trial
 
@@ -69,7 +69,7 @@ def run(
     row = Deployment.objects.select_related("node").get(pk=deployment_id)
     if row.state != State.PENDING:
         return State(row.state)
-    hurried = _hurry(row.node, targets)
+    hurried = hurry(row.node, targets)
     if not row.urgent and trials.wait_for_another(row):
         return State.PENDING
     if wait := quiet_time(row):
@@ -86,33 +86,6 @@ def run(
         pass
     row.refresh_from_db(fields=["state"])
     return State(row.state)
-
-
-def _hurry(node: Node, targets: Sequence[Target]) -> bool:
-    """The quick lane, before any quiet time; whether it was taken.
-
-    Its faults are only noted: the run is the truth.
-    """
-    with _noted(node):
-        if node.dry_run or not any(one.hurries(node) for one in targets):
-            return False
-        with lease(node.pk) as held:
-            for target in targets:
-                # All, in order: what one brings about may be what the next waits for. One that is
-                # down does not keep a revoked phone in.
-                with _noted(node):
-                    target.hurry(node, held.fence)
-    return True
-
-
-@contextmanager
-def _noted(node: Node) -> Iterator[None]:
-    try:
-        yield
-    except (DeployError, DatabaseError) as error:
-        log.warning("node %s: the quick lane was not taken: %s", node.pk, error)
-    except Exception:
-        log.exception("node %s: the quick lane met a defect", node.pk)
 
 
 class _Run:

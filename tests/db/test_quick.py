@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ddiweb.deploy import pipeline, registry, services
+from ddiweb.deploy import pipeline, quick_lane, registry, services
 from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from ddiweb.deploy.lock import lease
 from ddiweb.deploy.models import Node
@@ -182,7 +182,7 @@ def test_a_target_that_is_down_keeps_no_revoked_token_in(node: Node) -> None:
     rows = MemoryTarget(hasty=True, fail={"hurry": [Retryable("locked")]})
     rules = MemoryTarget()
     row = services.request_deployment(node, "test")
-    pipeline._hurry(row.node, [rows, rules])
+    quick_lane.hurry(row.node, [rows, rules])
     assert rules.calls == ["hurry"]
 
 
