@@ -201,6 +201,25 @@ def test_a_desk_that_is_frozen_or_gone_leaves_the_call_as_it_is(
     side.desk = side._run("srv", "tests.asterisk.names_desk", "5050")
 
 
+def test_whoever_took_the_desks_port_writes_no_line_into_the_invite(
+    bench: Bench, side: Side, ringing: PjsuaPhone
+) -> None:
+    side.desk.stop()
+    with side._run("srv", "tests.asterisk.names_squatter", "5050", log="squatter"):
+        wait_until(lambda: _answers(bench), 15, "the squatter")
+        assert shown(bench, ringing, "11") == ["EveX-Evil: 1X-More: sip:x@y[31m"]
+        assert not ringing.state().incoming[-1].header("X-Evil")
+    side.desk = side._run("srv", "tests.asterisk.names_desk", "5050")
+
+
+def _answers(bench: Bench) -> bool:
+    try:
+        reach.connect(bench.world.ns["srv"], ("127.0.0.1", 5050), 2.0).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_this_machine_and_its_network_are_asked_only_if_the_operator_says_so(
     bench: Bench, side: Side, ringing: PjsuaPhone
 ) -> None:
