@@ -13,7 +13,7 @@ from ddiweb.deploy.templatetags.panel import ago, pill
 from ddiweb.form_fields import SecretField, SecretForm
 from peers.choices import SignIn
 from peers.models import NameLookup
-from peers.name_lookup_models import lookup_secret
+from peers.name_lookup_models import key_stays, lookup_secret
 
 
 class NameLookupForm(SecretForm):
@@ -34,10 +34,13 @@ class NameLookupForm(SecretForm):
         )  # fmt: skip
 
     def clean_secret(self) -> str:
-        """Blank keeps what is stored, as long as something is signed in with."""
+        """Blank keeps what is stored, as long as the same service is signed in to."""
         if self.cleaned_data.get("sign_in") == SignIn.NONE:
             return ""
-        return self.keep("secret", self.cleaned_data["secret"])
+        given = str(self.cleaned_data["secret"])
+        if not given and "url" in self.cleaned_data:
+            key_stays(self.instance, self.cleaned_data["url"])
+        return self.keep("secret", given)
 
 
 @admin.register(NameLookup)

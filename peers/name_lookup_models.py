@@ -39,6 +39,16 @@ def lookup_secret(value: str) -> None:
         raise ValidationError(text, code="secret")
 
 
+def key_stays(row: "NameLookup", url: str) -> None:
+    """Refuse another service for a key that is only stored: it would be told the key.
+
+    Also while nothing is signed in with: that can be changed next. Raises ValidationError.
+    """
+    if row.pk and row.secret and template.origin(row.url) != template.origin(url):
+        text = "was written for another service: write the new one's, or the same again"
+        raise ValidationError(text, code="required")
+
+
 class NameLookup(models.Model):
     """How the node asks for the names of callers whom its own directory does not know."""
 

@@ -4,13 +4,13 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from ddiweb.api.fields import Secret
+from ddiweb.api.fields import Secret, rule
 from ddiweb.api.filters import NodeFilter
 from ddiweb.api.serializers import Attrs, ResourceSerializer
 from ddiweb.api.views import Resource, documented
 from peers.api.serializers import node_field
 from peers.models import NameLookup
-from peers.name_lookup_models import lookup_secret
+from peers.name_lookup_models import key_stays, lookup_secret
 
 
 class NameLookupSerializer(ResourceSerializer):
@@ -22,7 +22,8 @@ class NameLookupSerializer(ResourceSerializer):
         allow_blank=True,
         max_length=500,
         validators=[lookup_secret],
-        help_text="Written, never read. Empty removes it.",
+        help_text="Written, never read. Empty removes it. Needed anew for another scheme, "
+        "host or port in `url`.",
     )
     secret_set = serializers.SerializerMethodField()
 
@@ -40,7 +41,10 @@ class NameLookupSerializer(ResourceSerializer):
         return bool(row.secret)
 
     def check_rules(self, candidate: Any, attrs: Attrs) -> None:
-        """Nothing beyond the model's own."""
+        """What is stored of a key goes to no other service."""
+        stored = self.instance
+        if stored is not None and "secret" not in attrs:
+            rule(lambda: key_stays(stored, candidate.url), "secret")
 
 
 class NameLookupFilter(NodeFilter):

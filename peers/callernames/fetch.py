@@ -7,6 +7,7 @@ that a name in DNS can't lead to the machine itself or into its network.
 
 import contextlib
 import http.client
+import ipaddress
 import socket
 import ssl
 import threading
@@ -24,7 +25,11 @@ MOST = 16_384
 #: Addresses of a host that are tried.
 _ADDRESSES = 3
 _LATE = "it did not answer in time"
-_LOOPBACK = ("127.", "::1")
+_LOOPBACK = ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")
+#: Where clouds hand out credentials beside the link-local addresses: AWS over IPv6, Alibaba, Azure.
+_CLOUDS = frozenset(
+    ipaddress.ip_address(one) for one in ("fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+)
 
 
 class FetchError(Exception):
@@ -92,6 +97,9 @@ def _connected(host: str, port: int, lookup: Lookup, end: float) -> socket.socke
         if why := refused(address, private_allowed=lookup.private_allowed):
             fault = f"{host} leads to {address}, {why}"
             continue
+        if _reads_on_the_way(lookup, address):
+            fault = f"{host} leads to {address}, a public address: the key goes there by https only"
+            continue
         line = socket.socket(family, kind, protocol)
         try:
             line.settimeout(max(0.01, end - time.monotonic()))
@@ -106,13 +114,23 @@ def _connected(host: str, port: int, lookup: Lookup, end: float) -> socket.socke
 def refused(address: str, *, private_allowed: bool) -> str:
     """Why nothing is sent to ``address``, or the empty string.
 
-    The operator may allow his own network and this machine. Link-local addresses stay refused:
-    there clouds hand out credentials.
+    The operator may allow his own network and this machine. Where clouds hand out credentials stays
+    refused.
     """
-    if private_allowed and address.startswith(_LOOPBACK):
+    parsed = ipaddress.ip_address(address)
+    if parsed in _CLOUDS:
+        return "where a cloud hands out credentials"
+    if private_allowed and any(parsed in network for network in _LOOPBACK):
         return ""
     why = unusable(address, private_allowed=private_allowed)
     return "a private address" if why.startswith("a private") else why
+
+
+def _reads_on_the_way(lookup: Lookup, address: str) -> bool:
+    """Whether the key would be read outside of the private network for which http is allowed."""
+    public = not refused(address, private_allowed=False)
+    plain = lookup.private_allowed and lookup.url.startswith("http:")
+    return public and plain and bool(lookup.authorization)
 
 
 def _exchange(stream: socket.socket, host: str, asked: str, netloc: str, lookup: Lookup) -> str:

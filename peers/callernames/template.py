@@ -39,6 +39,16 @@ def split(url: str) -> SplitResult:
     return parts
 
 
+def origin(url: str) -> tuple[str, str, int]:
+    """Who is asked: scheme, host and port (RFC 6454, 4). Raises ValueError as ``split``."""
+    parts = split(url)
+    return (
+        parts.scheme,
+        parts.hostname or "",
+        parts.port or (443 if parts.scheme == "https" else 80),
+    )
+
+
 def _is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -7,7 +7,7 @@ import socketserver
 import sys
 
 #: What would end a header's line, and a quoted string, of the INVITE to a phone.
-EVIL = b'Eve\r\nX-Evil: 1\r\nX-More: "<sip:x@y>;\x1b[31m\\\''
+EVIL = b"Eve\r\nX-Evil: 1\r\nX-More: \"<sip:x@y>;\x1b[31m\\'"
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n"
 
 

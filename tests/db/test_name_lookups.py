@@ -16,7 +16,7 @@ from peers.realtime import snapshot
 from peers.realtime.render import render
 from tests import factories
 from tests.db import panel
-from tests.db.api import V1, client, faults, operator
+from tests.db.api import V1, client, faults, operator, user
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 SECRET = "hidden-key-of-the-service"
@@ -105,6 +105,27 @@ def test_a_blank_secret_keeps_it_and_nothing_to_sign_in_with_removes_it(node: No
     assert NameLookup.objects.get().secret == SECRET
     assert panel.faults(browser.post(change, form(node, secret="", sign_in="none"))) == ""
     assert NameLookup.objects.get().secret == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://thief.example/v1/{number}", "https://names.example:444/v1/{number}",
+     "http://names.example/v1/{number}"],
+)  # fmt: skip
+def test_a_stored_secret_goes_to_no_other_service(node: Node, url: str) -> None:
+    client(operator()).post(V1 + "name-lookups/", BODY)
+    row = NameLookup.objects.get()
+    place, thief = f"{V1}name-lookups/{row.pk}/", client(user(only=("change_namelookup",)))
+    moved = {"url": url, "private_allowed": True}
+    for over in ({}, {"sign_in": "none"}):
+        assert list(faults(thief.patch(place, moved | over, format="json"))) == ["secret"]
+    change = f"/peers/namelookup/{row.pk}/change/"
+    page = panel.client().post(change, form(node, url=url, secret="", private_allowed="on"))
+    assert list(page.context["adminform"].form.errors) == ["secret"]
+    row.refresh_from_db()
+    assert row.url == URL
+    assert thief.patch(place, {"url": URL + "?x=1"}, format="json").status_code == 200
+    assert thief.patch(place, moved | {"secret": "own"}, format="json").status_code == 200
 
 
 def test_there_is_one_a_node(node: Node) -> None:

@@ -1,5 +1,6 @@
 """Names from outside: addresses, answers and what is remembered."""
 
+import socket
 import threading
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from peers.callernames import names, template
 from peers.callernames.answer import LONGEST, name_in
-from peers.callernames.fetch import FetchError, Lookup, refused
+from peers.callernames.fetch import FetchError, Lookup, fetch, refused
 from peers.callernames.names import Names
 
 LOOKUP = Lookup("https://names.example/{number}")
@@ -73,6 +74,8 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
         ("198.51.100.7", False, False), ("2001:db8::7", False, False), ("127.0.0.1", True, False),
         ("::1", True, False), ("10.1.2.3", True, False), ("192.168.1.1", True, False),
         ("100.64.0.1", True, False), ("fd00::1", True, False), ("169.254.169.254", True, True),
+        ("fd00:ec2::254", True, True), ("100.100.100.200", True, True),
+        ("168.63.129.16", True, True), ("::1:2", True, True),
         ("fe80::1", True, True), ("::ffff:127.0.0.1", True, True), ("64:ff9b::7f00:1", True, True),
         ("0.0.0.0", True, True), ("224.0.0.1", True, True), ("2002:7f00:1::", True, True),  # noqa: S104
     ],
@@ -80,6 +83,14 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
 def test_where_nothing_is_sent(address: str, never: bool, inside: bool) -> None:
     assert bool(refused(address, private_allowed=False)) is never
     assert bool(refused(address, private_allowed=True)) is inside
+
+
+def test_a_key_goes_in_clear_to_private_addresses_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("198.51.100.7", 80))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [place])
+    inside = Lookup("http://names.example/{number}", "Bearer x", private_allowed=True)
+    with pytest.raises(FetchError, match="by https only"):
+        fetch(inside, "441632960111")
 
 
 def test_no_secret_is_shown_by_a_look_up() -> None:
