@@ -23,7 +23,7 @@ _SAID = {
         ),
     ),
     "socket_process_helper": (
-        (re.compile(rf"\AHost {_HOST}:[0-9]{{1,5}} failed to authenticate as .*\Z", re.S),
+        (re.compile(rf"\AHost \[?{_HOST}\]?:[0-9]{{1,5}} failed to authenticate as .*\Z", re.S),
          "wrong_password"),
     ),
 }  # fmt: skip

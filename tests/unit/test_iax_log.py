@@ -24,8 +24,9 @@ def test_a_wrong_password_at_registration() -> None:
 
 
 def test_a_wrong_password_at_a_call() -> None:
-    said = line(f"Host {AT}:4569 failed to authenticate as alice", "socket_process_helper")
-    assert incident(said) == Incident("wrong_password", "alice", AT, 0)
+    for host, address in ((AT, AT), ("[2001:db8::7]", "2001:db8::7")):
+        said = line(f"Host {host}:4569 failed to authenticate as alice", "socket_process_helper")
+        assert incident(said) == Incident("wrong_password", "alice", address, 0)
 
 
 def test_an_unknown_account() -> None:
