@@ -12,7 +12,7 @@ from django.contrib.auth.models import User as Person
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ddiweb.deploy.errors import DeployError, Refused
+from ddiweb.deploy.errors import DeployError, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.services import User, request_deployment
 from ddiweb.live.restart_models import Restart
@@ -82,6 +82,10 @@ class Restarter:
         except ActionRefused as error:
             # An account of an earlier version; nothing else of the watch depends on this.
             self._fault(row, error)
+            return
+        if not started:
+            # Nor while it boots; taken for a start, it would seem to have ended a second later.
+            self._fault(row, Retryable("Asterisk does not tell when it was started, or not yet"))
             return
         # Not later: the wall clock may have been set meanwhile.
         if row.started_before not in (None, started):

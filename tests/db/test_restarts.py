@@ -75,6 +75,18 @@ def test_another_asterisk_is_the_end_of_it_and_asks_for_a_deployment(
     assert (row.state, Deployment.objects.get().reason) == (State.DONE, "Asterisk was restarted")
 
 
+def test_an_asterisk_that_boots_and_can_t_tell_its_start_is_asked_again(
+    node: Node, asterisk: Asterisk
+) -> None:
+    row = restarts.wish(node, "now")
+    asterisk.started = 0
+    step(node, asterisk)
+    asterisk.started = 1000
+    step(node, asterisk)
+    row.refresh_from_db()
+    assert (row.state, asterisk.told) == (State.ASKED, ["core restart now"])
+
+
 def test_a_watch_that_was_started_anew_tells_asterisk_again(node: Node, asterisk: Asterisk) -> None:
     restarts.wish(node, "quiet")
     step(node, asterisk)
