@@ -73,6 +73,8 @@ class Guard:
 
     def _hold(self, client: AmiClient, sentry: Sentry) -> None:
         ping_at = time.monotonic() + PING
+        if sentry.node.iax_port and not self.log.is_open:
+            log.warning("%s can't be read: who fails at IAX2 is not banned", self.log.path)
         while not self.stop.is_set():
             sentry.look_after()
             if time.monotonic() >= ping_at:

@@ -21,6 +21,11 @@ class Tail:
         self._rest = b""
         self._open(at_end=True)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file that may be read."""
+        return self._file is not None
+
     def lines(self) -> Iterator[bytes]:
         """Yield the whole lines that were appended since; raises no OSError."""
         with contextlib.suppress(OSError):
