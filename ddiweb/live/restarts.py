@@ -75,6 +75,10 @@ class Restarter:
         Raises as ``client``.
         """
         row = opened(node)
+        if row is not None and Node.objects.filter(pk=node.pk, dry_run=True).exists():
+            # Since the wish: what Asterisk was told already is taken back.
+            take_back(row)
+            row = opened(node)
         if row is None:
             return
         try:

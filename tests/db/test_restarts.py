@@ -87,6 +87,28 @@ def test_an_asterisk_that_boots_and_can_t_tell_its_start_is_asked_again(
     assert (row.state, asterisk.told) == (State.ASKED, ["core restart now"])
 
 
+def test_a_node_that_goes_into_dry_run_is_not_restarted_by_an_earlier_wish(
+    node: Node, asterisk: Asterisk
+) -> None:
+    row = restarts.wish(node, "now")
+    Node.objects.filter(pk=node.pk).update(dry_run=True)
+    step(node, asterisk)
+    row.refresh_from_db()
+    assert (row.state, asterisk.told) == (State.CANCELLED, [])
+
+
+def test_what_asterisk_waits_for_is_taken_back_when_the_node_goes_into_dry_run(
+    node: Node, asterisk: Asterisk
+) -> None:
+    row = restarts.wish(node, "quiet")
+    step(node, asterisk)
+    Node.objects.filter(pk=node.pk).update(dry_run=True)
+    step(node, asterisk)
+    row.refresh_from_db()
+    assert row.state == State.CANCELLED
+    assert asterisk.told == ["core restart when convenient", "core abort shutdown"]
+
+
 def test_a_watch_that_was_started_anew_tells_asterisk_again(node: Node, asterisk: Asterisk) -> None:
     restarts.wish(node, "quiet")
     step(node, asterisk)
