@@ -114,6 +114,9 @@ class Phone:
         wait: float,
     ) -> dict[str, Any]:
         """Register; with an empty password only place calls. Answers when the registrar has."""
+        if self.account is not None and self.account.registered:
+            # Else PJSIP takes it back while the new one is made, and the last word counts.
+            self.do_unregister(wait)
         self.drop_account()
         config = pj.AccountConfig()
         suffix = "" if self.transport == "udp" else f";transport={self.transport}"
@@ -284,7 +287,7 @@ class Phone:
         return self.folder / f"heard-{self.files}.wav"
 
     def drop_account(self) -> None:
-        """Forget the account without telling the registrar."""
+        """Forget the account."""
         if self.account is not None:
             self.account.shutdown()
             self.account = None
