@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from ddiweb.deploy.errors import Refused, Retryable
-from peers.realtime import call_view, schema, static_view
+from peers.realtime import call_view, iax_expiry, schema, static_view
 from peers.realtime.diff import Change
 from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
@@ -51,6 +51,8 @@ class PgsqlStore:
             # In place: to drop it would take the reader's right to it.
             for view in (static_view, call_view):
                 cursor.execute(f"CREATE OR REPLACE VIEW {view.VIEW} AS {view.select()}")
+            for step in iax_expiry.PGSQL:
+                cursor.execute(step)
 
     def grant_reader(self, role: str) -> None:
         """Let ``role``, Asterisk's, read the rows, and write what it keeps."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ddiweb.deploy.errors import Refused, Retryable
-from peers.realtime import call_view, schema, static_view
+from peers.realtime import call_view, iax_expiry, schema, static_view
 from peers.realtime.diff import Change
 from peers.realtime.iax import Place
 from peers.realtime.rows import Rows
@@ -65,6 +65,8 @@ class SqliteStore:
                 if cursor.fetchone() != (made,):
                     cursor.execute(f"DROP VIEW IF EXISTS {view.VIEW}")
                     cursor.execute(made)
+            for step in iax_expiry.SQLITE:
+                cursor.execute(step)
 
     def read(self) -> Rows:
         """Return all rows, of one instant."""

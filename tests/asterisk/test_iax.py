@@ -15,6 +15,7 @@ from peers.realtime.facts import AccountFacts, PeerFacts, Snapshot
 from peers.realtime.outgoing import Caps
 from tests.asterisk.conftest import LONDON, NODE, PASSWORD, PHONE_TONE_HZ, Bench, peer, snapshot
 from tests.asterisk.outside import ALLOWED, allow, taking
+from tests.scale import FULL
 
 TOKEN = f"ddi-abcdefgh-{'k' * 26}"
 
@@ -48,6 +49,20 @@ def test_a_call_reaches_an_iax2_phone_behind_nat_and_both_hear_each_other(
         assert vendor.call(f"sip:{LONDON}@{SERVER}").status == 200
         assert vendor.heard(2.0).hz == PHONE_TONE_HZ
         assert there.heard().hz == VENDOR_TONE_HZ
+
+
+@pytest.mark.skipif(not FULL, reason="takes two minutes: DDIWEB_TEST_SCALE=full")
+@pytest.mark.timeout(300)
+def test_a_phone_that_registers_in_time_is_never_away(iax_bench: Bench, tmp_path: Path) -> None:
+    """Two timers of earlier registrations end meanwhile, after 70 s and 120 s (iax_expiry)."""
+    with phone(iax_bench, tmp_path) as there:
+        assert there.registered(), there.state()
+        seen = set()
+        for _ in range(130):
+            with iax_bench.pbx.client() as client:
+                seen.add(client.action("Getvar", Variable=f"IAXPEER({TOKEN},ip)")[0].get("Value"))
+            time.sleep(1)
+        assert seen == {"203.0.113.30"}
 
 
 @pytest.mark.parametrize(

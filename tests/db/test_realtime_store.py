@@ -1,9 +1,12 @@
 """The realtime database, the same suite on SQLite and on PostgreSQL."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +16,7 @@ from lab.postgres import Cluster, postgres_cluster
 from peers.realtime import schema
 from peers.realtime.diff import Change, diff
 from peers.realtime.facts import (
+    AccountFacts,
     NodeFacts,
     NumberFacts,
     PeerFacts,
@@ -65,6 +69,40 @@ def _apply(store: Store, wanted: Rows, fence: int) -> Change:
     change = diff(wanted, store.read())
     store.write(change, fence)
     return change
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (("203.0.113.9", "0"), ("203.0.113.9", "1000")),
+        (("203.0.113.9", "1050"), ("203.0.113.9", "1050")),
+        (("", "0"), ("", "0")),
+        (("(null)", "0"), ("(null)", "0")),
+    ],
+    ids=["an earlier timer's end", "the next registration", "its leave", "its end"],
+)
+def test_an_iax2_phone_is_not_made_away_by_the_timer_of_an_earlier_registration(
+    url: str, store: Store, written: tuple[str, str], kept: tuple[str, str]
+) -> None:
+    account = AccountFacts("ddi-abcdefgh-" + "k" * 26, iax_secret="p" * 12)
+    phone = replace(ALICE, token_accounts=(account,))
+    _apply(store, render(replace(SNAPSHOT, peers=(phone,))), 1)
+    assert _iax(url, ("203.0.113.9", "1000")) == ("203.0.113.9", "1000")
+    assert _iax(url, written) == kept
+
+
+def _iax(url: str, written: tuple[str, str]) -> tuple[str, str]:
+    """What stands there after Asterisk wrote where the phone is, and when it registered."""
+    mark = "%s" if url.startswith("postgres") else "?"
+    place = url if url.startswith("postgres") else url.removeprefix("sqlite:///")
+    opened: Any = psycopg.connect(place) if mark == "%s" else sqlite3.connect(place)
+    with closing(opened) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"UPDATE ddi_iax SET ipaddr = {mark}, regseconds = {mark}", written)  # noqa: S608
+        connection.commit()
+        cursor.execute("SELECT ipaddr, regseconds FROM ddi_iax")
+        (row,) = cursor.fetchall()
+    return row[0], row[1]
 
 
 def test_a_new_database_is_empty(store: Store) -> None:
