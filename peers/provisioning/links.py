@@ -1,6 +1,8 @@
 """Links that set up a phone: each is a credential, good once and for a quarter of an hour."""
 
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from ddiweb.clock import trusted
+from ddiweb.deploy.models import Node
 from ddiweb.deploy.services import User
 from peers import passwords, phones
 from peers.choices import Transport
@@ -20,6 +23,7 @@ from peers.tls import roots
 LIFE = timedelta(minutes=15)
 KEPT = timedelta(days=30)
 SECRET_BYTES = 32
+PATIENCE = 10.0  # seconds; behind them the phone is answered all the same
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class File:
     name: str
     content_type: str
     text: str
+    node: int  # whose generation holds the password
 
 
 @transaction.atomic
@@ -76,7 +81,24 @@ def redeem(secret: str) -> File | None:
     # Whoever is given the file is given the password that is good from now on.
     password = passwords.give(row.peer, row.created_by)
     account = phones.account(row.peer, phones.status(row.peer).newest, password)
-    return File(family.file, family.content_type, family.render(account, authority(row.peer)))
+    text = family.render(account, authority(row.peer))
+    return File(family.file, family.content_type, text, row.peer.node_id)
+
+
+def wait_until_in_force(node: int, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Wait until what a node was asked for so far is in force, ``PATIENCE`` seconds at most.
+
+    A phone registers within milliseconds of the file. Refused, because Asterisk does not know the
+    password yet, it does not try again, and its failure counts towards a ban.
+    """
+    asked = Node.objects.get(pk=node)
+    deadline = time.monotonic() + (0 if asked.dry_run else PATIENCE)
+    while True:
+        if Node.objects.filter(pk=node, applied_generation__gte=asked.generation).exists():
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        sleep(0.1)
 
 
 def authority(peer: Peer) -> str:

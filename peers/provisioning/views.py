@@ -36,6 +36,7 @@ def fetch(request: HttpRequest, secret: str) -> HttpResponse:
         cache.add(key, 0, WINDOW)
         cache.incr(key)
         return _quiet(HttpResponse("there is nothing here\n", status=404))
+    links.wait_until_in_force(found.node)
     return _quiet(
         HttpResponse(
             found.text,

@@ -11,6 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from ddiweb.deploy.models import Node
 from peers import passwords, services
 from peers.choices import PhoneFormat
 from peers.models import Peer, ProvisioningLink
@@ -24,8 +25,24 @@ LPCONFIG = "{http://www.linphone.org/xsds/lpconfig.xsd}"
 
 
 @pytest.fixture(autouse=True)
-def _nobody_was_here() -> None:
+def _nobody_was_here(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
+    monkeypatch.setattr(links, "PATIENCE", 0.0)  # no worker runs here
+
+
+def test_a_phone_is_answered_once_its_password_is_in_force(
+    monkeypatch: pytest.MonkeyPatch, peer: Peer
+) -> None:
+    monkeypatch.setattr(links, "PATIENCE", 60.0)
+    Node.objects.filter(pk=peer.node_id).update(generation=7, applied_generation=6)
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            Node.objects.filter(pk=peer.node_id).update(applied_generation=7)
+
+    assert (links.wait_until_in_force(peer.node_id, sleep), len(slept)) == (True, 3)
 
 
 @pytest.fixture
