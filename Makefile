@@ -19,6 +19,7 @@ run: setup ## start the panel, Redis, a worker and a sandbox PBX; Ctrl-C stops a
 	@exec env DDIWEB_DIES_WITH_PARENT=1 $(VENV) -m lab.sandbox
 
 call: ## beside `make run`: a phone registers, the vendor calls it, both hear the other
+	@$(PYTHON) -m lab.beside
 	@$(PYTHON) lab/bootstrap.py --only pjsua2-python
 	@$(VENV) -m lab.call
 
@@ -26,6 +27,7 @@ calls: setup-dev ## the whole suite of real calls, in a sandbox of its own: trun
 	@$(VENV) -m tests.asterisk.suite_run
 
 knock: ## beside `make run`: a new connection from the management network, which confirms a change on trial
+	@$(PYTHON) -m lab.beside
 	@$(VENV) -m lab.knock
 
 password: setup ## give the administrator a new password and print it

@@ -6,7 +6,6 @@ panel's database. The exit status is 0 only if all of them were real.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from lab import demo, keys, parts
+from lab import beside, demo, keys, parts
 from lab.errors import LabError
 from lab.keys import Places
 from lab.phones import PjsuaPhone
@@ -58,11 +57,7 @@ class Log:
 
 def running(where: Places) -> World:
     """Return the world of the sandbox that runs beside us; LabError if there is none."""
-    try:
-        state = json.loads(where.state.read_text())
-    except (OSError, ValueError):
-        raise LabError("no sandbox runs here: start `make run` in another terminal") from None
-    if state["dry_run"]:
+    if beside.state(where)["dry_run"]:
         raise LabError("the sandbox runs dry, without namespaces: there is no Asterisk to call")
     return World.attach(where.world)
 
