@@ -29,8 +29,7 @@ def state(where: Places, patience: float = START_SECONDS) -> dict[str, Any]:
     deadline = time.monotonic() + patience
     waited = False
     while True:
-        held = _held(where)
-        if not held:
+        if not held(where):
             raise LabError("the sandbox ended before it was ready" if waited else NONE_RUNS)
         if (found := _read(where)) is not None:
             return found
@@ -49,7 +48,8 @@ def _read(where: Places) -> dict[str, Any] | None:
         return None
 
 
-def _held(where: Places) -> bool:
+def held(where: Places) -> bool:
+    """Whether a sandbox runs here or is starting."""
     try:
         with (where.run / "sandbox.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

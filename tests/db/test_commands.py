@@ -226,3 +226,33 @@ def test_no_placeholder_is_left_in_asterisks_files(node: Node, tmp_path: Path) -
 def test_asterisks_configuration_needs_a_node(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="add it there first"):
         asterisk_config(tmp_path)
+
+
+@pytest.fixture
+def sandbox_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
+    (tmp_path / "sandbox.env").touch(mode=0o600)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("sandbox_tree")
+def test_in_a_sandbox_tree_doctor_names_make_run_not_a_servers_unit(node: Node) -> None:
+    (found,) = doctor.examine([doctor.worker])
+    assert (found.grade, found.remedy) == ("fail", "`make run` does not run: start it")
+
+
+def test_on_a_server_doctor_names_the_unit(
+    node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
+    (found,) = doctor.examine([doctor.worker])
+    assert "start ddiweb-worker" in found.remedy
+
+
+def test_in_dry_run_doctor_asks_for_no_programs_and_no_certificate(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Node.objects.filter(pk=node.pk).update(dry_run=True)
+    monkeypatch.setattr("lab.tools.system_program", lambda _name: None)
+    said = [found.says for found in doctor.examine([doctor.certificate, doctor.tools])]
+    assert said == ["not needed: dry run"] * 2
