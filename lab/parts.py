@@ -55,13 +55,13 @@ def _taken(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """Return the first port from 8000 on that is free on loopback; LabError if none is.
+def free_port(wanted: int = FIRST_PORT) -> int:
+    """Return *wanted*, or the first free port from 8000 on; LabError if none is free on loopback.
 
     A server takes it seconds later, and other sandboxes start meanwhile: a lock, held as long as
     this process lives, tells them that it is given away.
     """
-    for port in range(FIRST_PORT, LAST_PORT + 1):
+    for port in dict.fromkeys((wanted, *range(FIRST_PORT, LAST_PORT + 1))):
         if not _taken(port):
             continue
         with socket.socket() as probe:
@@ -72,6 +72,20 @@ def free_port() -> int:
                 continue
             return port
     raise LabError(f"no free port from {FIRST_PORT} to {LAST_PORT} on loopback")
+
+
+def last_port(where: Places) -> int:
+    """Return the panel's port at the last start; the first there is if none is known."""
+    try:
+        port = int((where.run / "panel.port").read_text())
+    except (OSError, ValueError):
+        return FIRST_PORT
+    return port if FIRST_PORT <= port <= LAST_PORT else FIRST_PORT
+
+
+def remember_port(where: Places, port: int) -> None:
+    """Keep the panel's port for the next start."""
+    (where.run / "panel.port").write_text(f"{port}\n")
 
 
 def answers(url: str) -> Callable[[], bool]:

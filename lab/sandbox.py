@@ -31,6 +31,7 @@ from lab.world import available as world_available
 NO_NAMESPACES = "DDIWEB_NO_NAMESPACES"
 BOUND = "DDIWEB_DIES_WITH_PARENT"
 SLOW_TO_STOP = ("worker", "beat", "web", "watch")
+SLOW_STEPS = ("database", "Asterisk", "deployment")
 SETTLE_SECONDS = 30.0
 CHECK_SECONDS = 5.0
 #: The sweep, every 10 s, is the worker's heartbeat: silence of this many seconds is a hang.
@@ -79,7 +80,8 @@ class Sandbox:
     def __init__(self, where: Places) -> None:
         self.where = where
         self.began = time.monotonic()
-        self.port = parts.free_port()
+        self.usual_port = parts.last_port(where)
+        self.port = parts.free_port(self.usual_port)
         self.lacking = missing()
         self.stack = contextlib.ExitStack()
         self.supervisor = Supervisor(where.var, say)
@@ -97,6 +99,9 @@ class Sandbox:
         """End in order on Ctrl-C, a closed terminal, or SIGTERM."""
 
         def end(_number: int, _frame: FrameType | None) -> None:
+            if not self.ending:
+                with contextlib.suppress(OSError):  # print may be interrupted halfway: not again
+                    os.write(sys.stdout.fileno(), b"\n[run] ending\xe2\x80\xa6\n")
             self.ending = True
             self.supervisor.end()
             if self.starting:
@@ -127,12 +132,15 @@ class Sandbox:
         self._step("panel", lambda: self._answered(panel))
         self._step("deployment", lambda: self._settle(deployment))
         state = {"url": self.url, "pid": os.getpid(), "dry_run": bool(self.lacking)}
+        parts.remember_port(self.where, self.port)
         self.where.state.write_text(json.dumps(state))
         return made
 
     def _step(self, name: str, work: Callable[[], object]) -> None:
         if self.ending:  # Ended may be lost: Python swallows what is raised in some of its hooks
             raise Ended
+        if name in SLOW_STEPS:
+            say(f"{name} …")
         started = time.monotonic()
         work()
         say(f"{name:<18} {time.monotonic() - started:5.1f} s")
@@ -202,11 +210,12 @@ class Sandbox:
 
 def ready_lines(sandbox: Sandbox, made: str | None) -> list[str]:
     """What a person must know."""
-    password = made or "as printed at the first start; `make password` makes a new one"
+    password = made or "as printed at the first start or by the last `make password`"
+    moved = "" if sandbox.port == sandbox.usual_port else f"  ({sandbox.usual_port} is taken)"
     lines = [
         "",
         f"  ddiweb is ready after {time.monotonic() - sandbox.began:.1f} s",
-        f"  {'address':<10} {sandbox.url}",
+        f"  {'address':<10} {sandbox.url}{moved}",
         f"  {'user':<10} {demo.ADMINISTRATOR}",
         f"  {'password':<10} {password}",
     ]
