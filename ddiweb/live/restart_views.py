@@ -40,7 +40,13 @@ def page(request: HttpRequest, context: dict[str, Any], pk: int) -> HttpResponse
         "moves": node.open_sip_port != node.sip_port
         or node.open_rtp_ports != (node.rtp_first, node.rtp_last),
     }
-    return TemplateResponse(request, "deploy/restart.html", context)
+    if "piece" not in request.GET:
+        return TemplateResponse(request, "deploy/restart.html", context)
+    # The page renews what is seen of an open wish, not the forms: a tick must stay as it was set.
+    piece = TemplateResponse(request, "deploy/restart_state.html", context | {"piece": True})
+    if context["open"] is None:
+        piece["X-Poll"] = "stop"
+    return piece
 
 
 def _say(request: HttpRequest, node: Node) -> None:

@@ -1,5 +1,7 @@
 """The page on which a person gives the word for a restart."""
 
+from typing import Any
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -55,3 +57,27 @@ def test_who_may_not_see_calls_is_told_only_how_many(node: Node) -> None:
     text = client(person(superuser=False, may=["deploy.change_node"])).get(page).content.decode()
     assert "1 call." in text
     assert "4420" not in text
+
+
+def look(node: Node, **query: str) -> Any:
+    page = reverse("admin:deploy_node_restart", args=[node.pk])
+    return client(person()).get(page, query)
+
+
+def test_the_tick_for_now_is_never_set_beforehand(node: Node) -> None:
+    Channel.objects.all().delete()
+    assert " checked" not in look(node).content.decode()
+
+
+def test_the_page_follows_a_wish_while_it_is_open(node: Node) -> None:
+    restarts.wish(node, "quiet")
+    assert "data-poll" in look(node).content.decode()
+
+
+def test_it_stops_when_the_wish_has_ended(node: Node) -> None:
+    assert look(node, piece="1").headers["X-Poll"] == "stop"
+
+
+def test_in_dry_run_no_word_can_be_given(node: Node) -> None:
+    Node.objects.filter(pk=node.pk).update(dry_run=True)
+    assert 'value="now"' not in look(node).content.decode()
