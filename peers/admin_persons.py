@@ -35,7 +35,7 @@ class PersonAdmin(DeployingAdmin):
         people: QuerySet[Person] = super().get_queryset(request)
         return people.prefetch_related(Prefetch("phones", known), "places__step__number")
 
-    @admin.display(description="phones")
+    @admin.display(description="registered")
     def reached(self, person: Person) -> str:
         """How many of the phones are there."""
         every = list(person.phones.all())
@@ -45,7 +45,7 @@ class PersonAdmin(DeployingAdmin):
         tone = "good" if here else "quiet"
         return pill(tone, f"{here} of {len(every)} registered")
 
-    @admin.display(description="are")
+    @admin.display(description="phones")
     def on(self, person: Person) -> str | SafeString:
         """The phones by name, each a link."""
         rows = [

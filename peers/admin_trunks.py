@@ -162,7 +162,7 @@ class TrunkAdmin(DeployingAdmin):
             {"fields": (("caller_in", "caller_out"), "channels_max"), "classes": ("collapse",)},
         ),
         ("Sound", {"fields": ("codecs", "dtmf", "srtp"), "classes": ("collapse",)}),
-        ("Names", {"fields": ("private_allowed",), "classes": ("collapse",)}),
+        ("Names: private addresses", {"fields": ("private_allowed",), "classes": ("collapse",)}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -195,7 +195,9 @@ class TrunkAdmin(DeployingAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """With the presets to choose from."""
-        offered = {"presets": presets().values(), "chosen": chosen_preset(request)}
+        # After a failed save too; but the rows then are as they were sent, not the preset's.
+        chosen = preset(request.GET.get("preset", ""))
+        offered = {"presets": presets().values(), "chosen": chosen}
         return super().add_view(request, form_url, offered | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trunk]:

@@ -115,8 +115,8 @@ def _do(request: HttpRequest, peers: list[Peer], what: str, hours: int) -> None:
 
 def set_up(request: HttpRequest, context: dict[str, Any], peer: Peer) -> HttpResponse:
     """Show what to type into the phone, secrets included; noted in the peer's history."""
-    password = ""
-    if "fresh" in request.POST or passwords.is_due(peer):
+    password, first = "", passwords.is_due(peer)
+    if first or "fresh" in request.POST:
         password = passwords.give(peer, request.user)
     state = phones.status(peer)
     what = "A new password and the token were shown." if password else "The token was shown."
@@ -127,6 +127,7 @@ def set_up(request: HttpRequest, context: dict[str, Any], peer: Peer) -> HttpRes
         "peer": peer,
         "status": state,
         "account": account,
+        "replaced": not first,
         "families": phones.families(account),
         "opts": Peer._meta,
         "original": peer,

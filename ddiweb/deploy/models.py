@@ -286,6 +286,11 @@ class Deployment(models.Model):
         return self.state == State.ROLLED_BACK and bool(self.trial)
 
     @property
+    def changed_something(self) -> bool:
+        """Whether its plan held any line."""
+        return any((self.plan or {}).values())
+
+    @property
     def seconds(self) -> float | None:
         """How long it ran, in seconds, or None while it has not ended."""
         if self.started_at is None or self.finished_at is None:

@@ -29,6 +29,12 @@ from ddiweb.deploy.target import Plan, Target, Trial
 log = logging.getLogger(__name__)
 #: Lines of a plan that are kept with its row; a first apply of 10,000 peers needs no more.
 KEPT_LINES = 500
+#: The last word of a deployment that found all of it done by the quick lane.
+HURRIED = "what was urgent was put in force at once, before this deployment, and read back"
+
+
+def _counted(lines: int) -> str:
+    return f"{lines} change" if lines == 1 else f"{lines} changes"
 
 
 class LostRaceError(Exception):
@@ -167,7 +173,7 @@ class _Run:
         todo = [step for step in self.steps if not step.plan.empty]
         if not todo or self.node.dry_run:
             return
-        self._move(State.APPLYING, f"{sum(len(step.plan.lines) for step in todo)} changes")
+        self._move(State.APPLYING, _counted(sum(len(step.plan.lines) for step in todo)))
         for step in todo:
             self.lease.renew()
             step.touched = True
@@ -195,7 +201,8 @@ class _Run:
         if tried := [step.trial for step in self.steps if step.trial]:
             self._leave_open(tried)
         else:
-            self._finish("read back" if changed else "nothing to do")
+            idle = HURRIED if self.hurried else "nothing to do"
+            self._finish("read back" if changed else idle)
 
     def _leave_open(self, tried: Sequence[Trial]) -> None:
         """Some of it waits for the administrator's word; the rest is in force, and settled."""

@@ -73,6 +73,8 @@ class Rotation:
 
     peer: Peer
     ends: datetime | None
+    #: Whether no phone ever showed any of the peer's tokens: it was never set up.
+    unseen: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,8 @@ def _rotations() -> list[Rotation]:
             continue
         newest = peer.tokens.exclude(state=TokenState.REVOKED).first()
         if newest is not None and newest.state == TokenState.ISSUED:
-            found[peer.pk] = Rotation(peer, token.grace_until)
+            unseen = not peer.tokens.filter(seen_at__isnull=False).exists()
+            found[peer.pk] = Rotation(peer, token.grace_until, unseen)
     return list(found.values())[:SHOWN]
 
 

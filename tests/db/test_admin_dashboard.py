@@ -115,6 +115,15 @@ def test_a_rotation_that_was_not_taken_up_is_shown(admin: Client, node: Node) ->
     assert "still uses its old token" in text(admin)
 
 
+def test_a_phone_that_was_never_seen_uses_no_old_token(admin: Client, node: Node) -> None:
+    peer = factories.peer(node, name="Ada")
+    services.peer_created(peer)
+    services.rotate([peer])
+    page = text(admin)
+    assert "was never seen; set it up" in page
+    assert "still uses its old token" not in page
+
+
 def test_what_strangers_sent_is_shown_escaped(admin: Client, node: Node) -> None:
     evil = "<script>alert(1)</script>"
     factories.number(factories.trunk(node), "+442079460123", factories.peer(node))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from django import template
@@ -102,3 +102,19 @@ def diff_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield "changed", line
         else:
             yield "plain", line
+
+
+#: What the parts of a plan are called where a person reads them.
+_PARTS = {"realtime": "Rows for Asterisk", "firewall": "Firewall rules", "tls": "TLS"}
+
+
+@register.simple_tag
+def plan_part(name: str) -> str:
+    """A target's name in words."""
+    return _PARTS.get(name, name.capitalize())
+
+
+@register.simple_tag
+def unchanged_parts(plan: Mapping[str, Sequence[str]] | None) -> str:
+    """The parts in which a plan changes nothing, in one line."""
+    return ", ".join(plan_part(name) for name, lines in (plan or {}).items() if not lines)
