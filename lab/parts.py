@@ -61,7 +61,8 @@ def free_port(wanted: int = FIRST_PORT) -> int:
     A server takes it seconds later, and other sandboxes start meanwhile: a lock, held as long as
     this process lives, tells them that it is given away.
     """
-    for port in dict.fromkeys((wanted, *range(FIRST_PORT, LAST_PORT + 1))):
+    candidates = [wanted, *(port for port in range(FIRST_PORT, LAST_PORT + 1) if port != wanted)]
+    for port in candidates:
         if not _taken(port):
             continue
         with socket.socket() as probe:
