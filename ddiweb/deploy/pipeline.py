@@ -29,8 +29,6 @@ from ddiweb.deploy.target import Plan, Target, Trial
 log = logging.getLogger(__name__)
 #: Lines of a plan that are kept with its row; a first apply of 10,000 peers needs no more.
 KEPT_LINES = 500
-#: The last word of a deployment that found all of it done by the quick lane.
-HURRIED = "what was urgent was put in force at once, before this deployment, and read back"
 
 
 def _counted(lines: int) -> str:
@@ -201,8 +199,7 @@ class _Run:
         if tried := [step.trial for step in self.steps if step.trial]:
             self._leave_open(tried)
         else:
-            idle = HURRIED if self.hurried else "nothing to do"
-            self._finish("read back" if changed else idle)
+            self._finish("read back" if changed else "nothing to do")
 
     def _leave_open(self, tried: Sequence[Trial]) -> None:
         """Some of it waits for the administrator's word; the rest is in force, and settled."""
