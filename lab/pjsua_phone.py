@@ -7,6 +7,7 @@ All PJSIP work stays in one thread; a library that calls back into Python from o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -116,7 +117,8 @@ class Phone:
         """Register; with an empty password only place calls. Answers when the registrar has."""
         if self.account is not None and self.account.registered:
             # Else PJSIP takes it back while the new one is made, and the last word counts.
-            self.do_unregister(wait)
+            with contextlib.suppress(pj.Error):  # it is renewing it at this moment
+                self.do_unregister(wait)
         self.drop_account()
         config = pj.AccountConfig()
         suffix = "" if self.transport == "udp" else f";transport={self.transport}"
