@@ -44,6 +44,7 @@ AMI_PORT = env.int("DDIWEB_AMI_PORT", 5038)
 AMI_USERNAME = env.str("DDIWEB_AMI_USERNAME", "ddiweb")
 #: On loopback of the node: there the watch answers the dialplan's questions for callers' names.
 NAMES_PORT = env.int("DDIWEB_NAMES_PORT", 5050)
+NAMES_PORT_ASKED = NAMES_PORT or 5050  # 0: the dialplan asks where nobody answers
 #: A file of authorities: AMI speaks TLS, and the other end must prove that it is AMI_HOST.
 AMI_CA = env.str("DDIWEB_AMI_CA", "")
 

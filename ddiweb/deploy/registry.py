@@ -15,6 +15,7 @@ from ddiweb.deploy.target import Target
 PATHS = (
     "peers.sounds.target.SoundsTarget",
     "peers.realtime.ports_target.PortsTarget",
+    "peers.realtime.dialplan_target.DialplanTarget",
     "peers.realtime.target.RealtimeTarget",
     "peers.tls.target.TlsTarget",
     "firewall.target.FirewallTarget",

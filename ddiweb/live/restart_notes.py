@@ -45,7 +45,7 @@ class Notes:
 
     def _tampered(self, client: AmiClient) -> Iterator[str]:
         """What is still so at a second look: the worker mends what a reload can mend."""
-        found = dialplan.differences(client, settings.SOUNDS_DIR, settings.NAMES_PORT or 5050)
+        found = dialplan.differences(client, settings.SOUNDS_DIR, settings.NAMES_PORT_ASKED)
         if found and found == self._dialplan:
             yield f"the dialplan is not the reviewed one, and a reload did not mend it: {ANEW}"
         self._dialplan = found

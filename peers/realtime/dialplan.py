@@ -26,7 +26,7 @@ _COMMENT = re.compile(r"(?<!\\);.*")
 
 
 @functools.cache
-def reviewed(sounds: str, names_port: int = 5050) -> frozenset[Line]:
+def reviewed(sounds: str, names_port: int) -> frozenset[Line]:
     """The lines of extensions.conf, as Asterisk numbers them; raises ValueError for another.
 
     ``sounds``, ``names_port``: the folder with announcements, and where names of callers are asked
@@ -56,7 +56,7 @@ def told(answer: Iterable[Message]) -> frozenset[Line]:
     """The lines that ``ShowDialPlan`` lists."""
     names = ("Context", "Extension", "Priority", "ExtensionLabel", "Application", "AppData")
     return frozenset(
-        tuple(message.get(name) for name in names)  # type: ignore[misc]
+        tuple(message.get(name) for name in names)  # type: ignore[misc]  # six names
         for message in answer
         if message.event == "ListDialplan"
     )
@@ -68,7 +68,7 @@ def same_version(client: AmiClient) -> bool:
     return said == version()
 
 
-def differences(client: AmiClient, sounds: str, names_port: int = 5050) -> tuple[str, ...]:
+def differences(client: AmiClient, sounds: str, names_port: int) -> tuple[str, ...]:
     """What is in force and not reviewed, or the reverse, a line a context; raises Retryable.
 
     Empty where another version's files are in force, or where the account may not ask.

@@ -5,19 +5,18 @@ forget) is owed: it is written with the rows, in the same transaction, and cross
 so that a worker that dies in between leaves a debt and not a ghost.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from ddiweb.deploy.errors import DeployError, Failed, Refused, Retryable
+from ddiweb.deploy.errors import Failed, Refused, Retryable
 from ddiweb.deploy.models import Node
 from ddiweb.deploy.target import Plan
 from ddiweb.redact import redacted
-from peers.realtime import dialplan, iax, listening, quick, readback, schema, snapshot
-from peers.realtime.actions import Action, Reload, list_contacts, parse_action, remove_contacts
+from peers.realtime import iax, listening, quick, readback, schema, snapshot
+from peers.realtime.actions import Action, list_contacts, parse_action, remove_contacts
 from peers.realtime.ami import AmiClient
 from peers.realtime.ami_settings import ami_client, restart_client
 from peers.realtime.diff import Change, diff
@@ -26,9 +25,6 @@ from peers.realtime.rows import Rows
 from peers.realtime.snapshot import ContactCut
 from peers.realtime.store import Store, open_store
 
-log = logging.getLogger(__name__)
-#: What a reload of the dialplan did not mend.
-_past_help: dict[str, tuple[str, ...]] = {}
 #: Seconds within which Asterisk's registrar ends a contact that was told to go (it looks each 1 s).
 GONE_WITHIN = 5.0
 
@@ -43,11 +39,10 @@ class Desired:
 
 @dataclass(frozen=True)
 class Actual:
-    """What is there: rows, what Asterisk was not told yet, what somebody did to its dialplan."""
+    """What is there: rows, and what Asterisk was not told yet."""
 
     rows: Rows
     owed: tuple[Action, ...] = ()
-    dialplan: tuple[str, ...] = ()
 
 
 class RealtimeTarget:
@@ -96,22 +91,7 @@ class RealtimeTarget:
             return Actual(Rows())
         owed = tuple(parse_action(text) for text in self.store.owed())
         rows = self.store.read()
-        return Actual(rows, (*owed, *self._missing(rows)), self._dialplan())
-
-    def _dialplan(self) -> tuple[str, ...]:
-        """What of the dialplan in force is not ours; nothing if it can't be asked.
-
-        Nothing either where the file that Asterisk has was changed: to read it again would not
-        help, and no edit is to wait for that. The node's page says it (ddiweb/live/restart_notes).
-        """
-        try:
-            with self._ami() as client:
-                found = dialplan.differences(
-                    client, settings.SOUNDS_DIR, settings.NAMES_PORT or 5050
-                )
-        except DeployError:
-            return ()
-        return () if found == _past_help.get(settings.SOUNDS_DIR) else found
+        return Actual(rows, (*owed, *self._missing(rows)))
 
     def _missing(self, rows: Rows) -> tuple[Action, ...]:
         """What an Asterisk that was started anew lacks; nothing if it can't be asked."""
@@ -134,7 +114,7 @@ class RealtimeTarget:
         todo = [*actual.owed, *change.actions]
         told = tuple(redacted(f"! {action}") for action in dict.fromkeys(todo))
         cuts = tuple(f"! forget the contact of {name}" for name in _names(desired.cuts))
-        return Plan((*change.lines(), *told, *cuts, *listens, *actual.dialplan), change)
+        return Plan((*change.lines(), *told, *cuts, *listens), change)
 
     def apply(self, node: Node, desired: Desired, plan: Plan, fence: int) -> None:
         """Write the rows, then tell Asterisk what it is owed."""
@@ -144,7 +124,6 @@ class RealtimeTarget:
         if not change.empty:
             self.store.write(change, fence, owed=[str(action) for action in change.actions])
         try:
-            self._mend_dialplan()
             self._tell(desired.cuts)
             if missing := self._missing(desired.rows):
                 with self._ami() as client:
@@ -154,22 +133,6 @@ class RealtimeTarget:
             if change.empty:
                 raise
             raise Failed(f"the rows are written, and Asterisk was not told: {error}") from error
-
-    def _mend_dialplan(self) -> None:
-        """Have Asterisk read its dialplan again; calls go on in the lines that they began in."""
-        if not self._dialplan():
-            return
-        with self._ami() as client:
-            Reload("pbx_config.so").perform(client)
-            deadline = time.monotonic() + readback.PATIENCE
-            while left := dialplan.differences(
-                client, settings.SOUNDS_DIR, settings.NAMES_PORT or 5050
-            ):
-                if time.monotonic() > deadline:
-                    log.warning("the dialplan is another than the reviewed one: %s", left)
-                    _past_help[settings.SOUNDS_DIR] = left
-                    return
-                time.sleep(0.1)
 
     def verify(self, node: Node, desired: Desired) -> list[str]:
         """Read rows and debts back, and ask Asterisk what it holds of what was written.

@@ -53,7 +53,7 @@ def test_another_context_is_named(bench: Bench) -> None:
 
 def _dialplan(bench: Bench) -> tuple[str, ...]:
     with bench.pbx.client() as client:
-        return dialplan.differences(client, str(bench.pbx.plan.sounds))
+        return dialplan.differences(client, str(bench.pbx.plan.sounds), 5050)
 
 
 def test_the_dialplan_in_force_is_the_reviewed_one_to_the_last_line(bench: Bench) -> None:

@@ -29,7 +29,7 @@ def test_ports_that_no_node_can_have_are_refused(ports: tuple[int, int, int]) ->
 
 
 def test_the_reviewed_dialplan_is_read_whole() -> None:
-    lines = dialplan.reviewed("/sounds")
+    lines = dialplan.reviewed("/sounds", 5050)
     assert ("from-trunk", "_[+0-9].", "1", "", "Gosub") in {line[:5] for line in lines}
     assert ("step-announce", "Playback", "/sounds/${SOUND}") in {
         (line[0], *line[4:]) for line in lines
@@ -37,7 +37,7 @@ def test_the_reviewed_dialplan_is_read_whole() -> None:
 
 
 def test_a_line_more_is_told_by_its_context_alone() -> None:
-    wanted = dialplan.reviewed("/sounds")
+    wanted = dialplan.reviewed("/sounds", 5050)
     extra = ("evil\x1b[2J", "s", "1", "", "System", "rm")
     assert dialplan.compare(wanted | {extra}, wanted) == (
         "~ dialplan [evil??2J]: 1 lines that are not ours, 0 missing",
@@ -45,7 +45,7 @@ def test_a_line_more_is_told_by_its_context_alone() -> None:
 
 
 def test_a_line_that_was_changed_is_both_more_and_missing() -> None:
-    wanted = dialplan.reviewed("/sounds")
+    wanted = dialplan.reviewed("/sounds", 5050)
     line = min(wanted)
     other = wanted - {line} | {(*line[:5], "other")}
     (said,) = dialplan.compare(other, wanted)

@@ -72,7 +72,7 @@ class Command(BaseCommand):
                 ami_secret=secret("DDIWEB_AMI_SECRET"),
                 ami_user=settings.AMI_USERNAME,
                 ami_port=settings.AMI_PORT,
-                names_port=settings.NAMES_PORT or 5050,
+                names_port=settings.NAMES_PORT_ASKED,
                 ami_tls=_ami_tls(options["ami_tls"]),
             )
             write_static(config)
