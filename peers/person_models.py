@@ -2,13 +2,12 @@
 
 from typing import ClassVar
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from simple_history.models import HistoricalRecords
 
 from ddiweb import validators
 from ddiweb.deploy.models import Node
-from peers.route_models import Step
+from peers.route_models import Rung, Step
 
 
 class Person(models.Model):
@@ -38,21 +37,13 @@ class Person(models.Model):
         return f"person_{self.pk}"
 
 
-class StepPerson(models.Model):
-    """A person of a ring step, with its place and its own time if they ring in turn."""
+class StepPerson(Rung):
+    """A person of a ring step."""
 
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="person_places")
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="places")
-    place = models.PositiveSmallIntegerField(default=0)
-    seconds = models.PositiveSmallIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(5), MaxValueValidator(120)],
-        help_text="Blank: as long as the step says.",
-    )
 
-    class Meta:
-        ordering: ClassVar = ["place", "pk"]
+    class Meta(Rung.Meta):
         unique_together: ClassVar = [("step", "person")]
 
     def __str__(self) -> str:

@@ -261,11 +261,9 @@ def _own_times(seconds: Iterable[int | None]) -> list[int | None]:
     return own if any(own) else []
 
 
-class StepPeer(models.Model):
-    """A phone of a ring step, with its place and its own time if they ring in turn."""
+class Rung(models.Model):
+    """Who a step rings, with its place and its own time if they ring in turn."""
 
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="places")
-    peer = models.ForeignKey("peers.Peer", on_delete=models.CASCADE, related_name="places")
     place = models.PositiveSmallIntegerField(default=0)
     seconds = models.PositiveSmallIntegerField(
         null=True,
@@ -275,8 +273,18 @@ class StepPeer(models.Model):
     )
 
     class Meta:
-        db_table = "peers_step_peers"
+        abstract = True
         ordering: ClassVar = ["place", "pk"]
+
+
+class StepPeer(Rung):
+    """A phone of a ring step."""
+
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="places")
+    peer = models.ForeignKey("peers.Peer", on_delete=models.CASCADE, related_name="places")
+
+    class Meta(Rung.Meta):
+        db_table = "peers_step_peers"
         unique_together: ClassVar = [("step", "peer")]
 
     def __str__(self) -> str:
