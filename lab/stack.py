@@ -115,7 +115,7 @@ class Stack:
             data=body,
             headers={"Authorization": f"Token {self.token}", "Content-Type": kind},
         )
-        return urllib.request.urlopen(request, timeout=20)  # noqa: S310
+        return urllib.request.urlopen(request, timeout=20)  # noqa: S310 - our own loopback
 
     def download(self, path: str) -> bytes:
         """Return the bytes of a file."""

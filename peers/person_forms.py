@@ -71,5 +71,5 @@ class PersonForm(forms.ModelForm):
         return data
 
     def _save_m2m(self) -> None:
-        super()._save_m2m()  # type: ignore[misc]
+        super()._save_m2m()  # type: ignore[misc]  # not in the stubs
         store_phones(self.instance, self.cleaned_data["phones"])

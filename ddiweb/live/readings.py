@@ -35,7 +35,7 @@ def channels(node: Node, client: AmiClient) -> None:
 def trunks(node: Node, client: AmiClient) -> None:
     """Whether vendors answer; how they are registered stays as it was."""
     known = {
-        row.endpoint: Registered(row.registration, tuple(row.refusing_hosts))  # type: ignore[arg-type]
+        row.endpoint: Registered(row.registration, tuple(row.refusing_hosts))  # type: ignore[arg-type]  # choices
         for row in TrunkState.objects.filter(node=node)
     }
     _trunks(node, client, known)
