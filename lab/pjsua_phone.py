@@ -18,15 +18,9 @@ from typing import Any, TextIO
 
 import pjsua2 as pj
 
+from lab import pjsua_config
 from lab.pjsua_call import Account, Call
 from lab.tone import Heard
-
-CLOCK_HZ = 8000
-TRANSPORTS = {
-    "udp": pj.PJSIP_TRANSPORT_UDP,
-    "tcp": pj.PJSIP_TRANSPORT_TCP,
-    "tls": pj.PJSIP_TRANSPORT_TLS,
-}
 
 
 class Phone:
@@ -70,39 +64,15 @@ class Phone:
         """
         self.address, self.transport = address, transport
         self.session_seconds, self.roams = session_seconds, roams
-        config = pj.EpConfig()
-        config.uaConfig.userAgent = user_agent
-        config.uaConfig.threadCnt = 0
-        config.uaConfig.mainThreadOnly = True
-        config.medConfig.clockRate = CLOCK_HZ
-        config.medConfig.sndClockRate = CLOCK_HZ
-        config.medConfig.noVad = True
-        config.medConfig.ecTailLen = 0
-        config.logConfig.level = 5
-        config.logConfig.consoleLevel = 0
-        config.logConfig.filename = f"{folder}/pjsua.log"
-        self.endpoint.libInit(config)
-        options = pj.TransportConfig()
-        options.port = port
-        options.boundAddress = address
-        if certificate:
-            options.tlsConfig.certFile = options.tlsConfig.privKeyFile = certificate
-        if ca:
-            options.tlsConfig.CaListFile = ca
-            options.tlsConfig.verifyServer = True
+        self.endpoint.libInit(pjsua_config.stack(user_agent, folder))
+        options = pjsua_config.socket(address, port, ca, certificate)
         # The wheel of the library has no IPv6.
-        self.endpoint.transportCreate(TRANSPORTS[transport], options)
+        self.endpoint.transportCreate(pjsua_config.TRANSPORTS[transport], options)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         self.folder = Path(folder)
         if tone_hz:
-            self.tone = pj.ToneGenerator()
-            self.tone.createToneGenerator(CLOCK_HZ)
-            digit = pj.ToneDesc()
-            digit.freq1, digit.freq2, digit.on_msec, digit.off_msec = tone_hz, 0, 1000, 0
-            tones = pj.ToneDescVector()
-            tones.append(digit)
-            self.tone.play(tones, True)
+            self.tone = pjsua_config.tone(tone_hz)
         return {}
 
     def do_register(
@@ -120,26 +90,10 @@ class Phone:
             with contextlib.suppress(pj.Error):  # it is renewing it at this moment
                 self.do_unregister(wait)
         self.drop_account()
-        config = pj.AccountConfig()
-        suffix = "" if self.transport == "udp" else f";transport={self.transport}"
-        config.idUri = f"sip:{user}@{server}"
-        if password:
-            config.regConfig.registrarUri = f"sip:{server}{suffix}"
-            config.regConfig.timeoutSec = expires
-            config.regConfig.retryIntervalSec = 0
-            config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
-        config.natConfig.contactRewriteUse = int(self.roams)
-        config.natConfig.viaRewriteUse = 0
-        config.natConfig.sdpNatRewriteUse = 0
-        config.natConfig.udpKaIntervalSec = 0
-        if self.transport == "tls":
-            config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
-            config.mediaConfig.srtpSecureSignaling = 1
-        if self.session_seconds:
-            config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
-            config.callConfig.timerMinSESec = self.session_seconds
-            config.callConfig.timerSessExpiresSec = self.session_seconds
-        config.mediaConfig.transportConfig.boundAddress = self.address
+        config = pjsua_config.account(
+            user, password, server, expires, transport=self.transport, address=self.address,
+            roams=self.roams, session_seconds=self.session_seconds,
+        )  # fmt: skip
         self.account = Account(self)
         self.account.create(config)
         account = self.account
