@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import structlog
 from csp.constants import NONCE, NONE, SELF
-from kombu.entity import Queue
 from marshmallow.validate import OneOf
 
+from ddiweb import settings_api, settings_celery
 from ddiweb.env import BASE_DIR, VAR_DIR, env, secret
+from ddiweb.settings_logging import json_lines
 
 DEBUG = env.bool("DDIWEB_DEBUG", False)
 SECRET_KEY = secret("DDIWEB_SECRET_KEY")
@@ -208,82 +208,27 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "ddiweb.api.authentication.ApiTokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["ddiweb.api.permissions.ModelPermissions"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["ddiweb.api.parsers.BoundedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "ddiweb.api.pagination.Pages",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
-    ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "1200/min"},
-    # As for AXES_CLIENT_IP_CALLABLE: without it X-Forwarded-For is believed whoever sent it.
-    "NUM_PROXIES": int(BEHIND_PROXY),
-    "EXCEPTION_HANDLER": "ddiweb.api.errors.exception_handler",
-    "URL_FORMAT_OVERRIDE": None,
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-REST_KNOX = {
-    "TOKEN_TTL": None,
-    "AUTH_HEADER_PREFIX": "Token",
-    "TOKEN_MODEL": "api.ApiToken",
-    "TOKEN_PREFIX": "ddiweb_",
-}
-KNOX_TOKEN_MODEL = "api.ApiToken"  # noqa: S105 - a model, no password
+REST_FRAMEWORK = settings_api.rest_framework(proxies=int(BEHIND_PROXY))
+REST_KNOX = settings_api.TOKENS
+KNOX_TOKEN_MODEL = settings_api.TOKEN_MODEL
 # knox's own table would never be used, and would keep PostgreSQL from emptying the users' one.
 MIGRATION_MODULES = {"knox": None}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "ddiweb",
-    "DESCRIPTION": "Trunks, numbers, peers, tokens and deployments of Asterisk nodes.",
-    "VERSION": "1.0.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "DeploymentState": "ddiweb.deploy.api.STATES",
-        "TokenState": "peers.choices.TokenState",
-        "StepKind": "peers.choices.StepKind",
-        "Cause": "peers.choices.Cause",
-        "Final": "peers.choices.Final",
-        "Anonymous": "peers.choices.Anonymous",
-        "Show": "peers.choices.Show",
-        "Codec": "peers.choices.Codec",
-        "Carrier": "peers.choices.Carrier",
-        "Transport": "peers.choices.Transport",
-        "SignIn": "peers.choices.SignIn",
-        "TrunkTransport": "peers.choices.TrunkTransport",
-        "CallerHeader": "peers.choices.CallerHeader",
-        "PhoneFormat": "peers.choices.PhoneFormat",
-        "HostKind": "peers.choices.HostKind",
-        "ServiceProtocol": "firewall.api.SERVICE_PROTOCOLS",
-        "PacketProtocol": "firewall.question_model.PROTOCOLS",
-        "AddressState": "peers.api.hosts.STATES",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "ddiweb.api.schema.add_problems",
-    ],
-}
+SPECTACULAR_SETTINGS = settings_api.SCHEMA
 
 REDIS_URL = env.str("DDIWEB_REDIS_URL", "redis://127.0.0.1:6379/0")
 
 
-def broker_url(url: str) -> str:
-    """Celery's spelling of a Redis URL: ``unix:///path`` is ``redis+socket:///path`` there."""
-    return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
-
-
-CELERY_BROKER_URL = broker_url(REDIS_URL)
+CELERY_BROKER_URL = settings_celery.broker_url(REDIS_URL)
+CELERY_TASK_QUEUES = settings_celery.queues(NODE)
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = settings_celery.schedule(
+    sweep=SWEEP_EVERY,
+    drift=DRIFT_EVERY,
+    hear=HEAR_EVERY,
+    traffic=TRAFFIC_EVERY,
+    voicemail=VOICEMAIL_EVERY,
+    vendor_names=DNS_EVERY,
+)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -294,7 +239,6 @@ CELERY_TASK_SOFT_TIME_LIMIT = 45
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "control"
-CELERY_TASK_QUEUES = [Queue("control"), Queue(f"node-{NODE}")]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -312,50 +256,5 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "ddiweb.deploy.tasks.sweep", "schedule": SWEEP_EVERY},
-    "drift": {"task": "ddiweb.deploy.tasks.check_drift_everywhere", "schedule": DRIFT_EVERY},
-    "purge": {"task": "ddiweb.live.tasks.purge", "schedule": 3600.0},
-    "expire-tokens": {"task": "peers.tasks.expire_tokens", "schedule": 5.0},
-    "hear-tokens": {"task": "firewall.tasks.hear_tokens_everywhere", "schedule": HEAR_EVERY},
-    "renew-certificates": {"task": "peers.tasks.renew_certificates", "schedule": 3600.0},
-    "traffic": {
-        "task": "firewall.tasks.sample_traffic_everywhere",
-        "schedule": TRAFFIC_EVERY,
-    },
-    "expire-options": {"task": "firewall.tasks.expire_options", "schedule": 5.0},
-    "voicemail": {
-        "task": "peers.tasks.collect_voicemail_everywhere",
-        "schedule": VOICEMAIL_EVERY,
-    },
-    "voicemail-mail": {"task": "peers.tasks.mail_voicemail", "schedule": 30.0},
-    "vendor-names": {"task": "peers.tasks.resolve_vendors", "schedule": DNS_EVERY},
-}
-for _entry in CELERY_BEAT_SCHEDULE.values():
-    # A tick that nobody took before the next one is due is worth nothing.
-    _entry["options"] = {"expires": _entry["schedule"]}
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processor": structlog.processors.JSONRenderer(),
-            "foreign_pre_chain": [
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso"),
-            ],
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": env.str("DDIWEB_LOG_LEVEL", "INFO")},
-    "loggers": {
-        "axes": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-        "celery.worker.strategy": {"level": "WARNING"},
-    },
-}
+LOGGING = json_lines(env.str("DDIWEB_LOG_LEVEL", "INFO"))
