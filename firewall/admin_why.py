@@ -15,7 +15,7 @@ from ddiweb.deploy.templatetags.panel import ago, pill
 from ddiweb.live.models import Contact
 from firewall import questions, told
 from firewall.models import Question
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 from peers.models import Peer
 
 

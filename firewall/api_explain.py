@@ -23,7 +23,7 @@ from firewall.models import Question
 from firewall.names import Names
 from firewall.question_model import PROTOCOLS
 from firewall.ruleset.packet import MAX_PAYLOAD
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 from peers.models import Peer
 
 #: Series of one kind in an answer; the rest are left out.

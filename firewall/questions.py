@@ -21,7 +21,7 @@ from ddiweb.deploy.errors import DeployError, Refused
 from firewall import why
 from firewall.models import Question
 from firewall.ruleset.packet import Packet, Protocol
-from firewall.ruleset.types import Invalid, redact
+from firewall.ruleset.values import Invalid, redact
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from firewall import snapshot
 from firewall.channel import AgentChannel
 from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet, Protocol
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 from firewall.target import STAND_IN
 from peers.choices import TokenState
 from peers.models import Peer, Token

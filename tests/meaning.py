@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from firewall.ruleset.marks import FLOW_BIT, MARK_MASK
 from firewall.ruleset.matches import ConnMark, Holds, InSet, Known, Port, Source, TcpPorts
 from firewall.ruleset.parse import Dump, SetDump, parse_rule
 from firewall.ruleset.rules import Rule, SetMark, To, Verdict
-from firewall.ruleset.types import FLOW_BIT, MARK_MASK
 
 _ACCEPT, _DROP = Verdict("ACCEPT"), Verdict("DROP")
 _WHOLE = 39  # characters of a site prefix and a token's digits

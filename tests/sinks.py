@@ -22,7 +22,7 @@ from firewall.agent.log import log
 from firewall.ruleset.build import build as build_rules
 from firewall.ruleset.parse import parse_save, parse_sets
 from firewall.ruleset.text import ipset_text, restore_text
-from firewall.ruleset.types import redact
+from firewall.ruleset.values import redact
 from peers.realtime import ami_message
 from peers.realtime.facts import NodeFacts, NumberFacts, PeerFacts, Snapshot, StepFacts, TrunkFacts
 from peers.realtime.render import render

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from ddiweb.deploy.errors import Refused
 from firewall.agent.doors import own_file
-from firewall.ruleset.types import Invalid, Management
+from firewall.ruleset.types import Management
+from firewall.ruleset.values import Invalid
 
 _FAMILIES = ("iptables", "ip6tables")
 _SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"

@@ -8,7 +8,7 @@ one NAT) keeps its RTP: cutting it would cut the neighbour's call.
 from firewall.agent.conntrack import Flow, Version
 from firewall.agent.flows import Whereabouts
 from firewall.agent.netfilter import VERSIONS, Netfilter
-from firewall.ruleset.types import FLOW_BIT, ID_MASK, MARK_BITS, RTP_MARK
+from firewall.ruleset.marks import FLOW_BIT, ID_MASK, MARK_BITS, RTP_MARK
 
 _ID = (1 << MARK_BITS) - 1
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from firewall.agent.conntrack import Flow, Version
 from firewall.agent.netfilter import Netfilter
-from firewall.ruleset.types import FLOW_BIT, MARK_BITS, Intent, Invalid, network, whole
+from firewall.ruleset.marks import FLOW_BIT, MARK_BITS
+from firewall.ruleset.types import Intent
+from firewall.ruleset.values import Invalid, network, whole
 
 REMEMBERED = 4 * 3600  # seconds
 MOST_PLACES = 8  # of one token

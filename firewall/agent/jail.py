@@ -15,13 +15,8 @@ from typing import Any
 from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.netfilter import VERSIONS, Netfilter, RestoreError
-from firewall.ruleset.types import (
-    Intent,
-    Invalid,
-    Network,
-    network,
-    whole,
-)
+from firewall.ruleset.types import Intent
+from firewall.ruleset.values import Invalid, Network, network, whole
 
 MOST = 65_536  # entries that one set holds, and one request names
 LONGEST = 31 * 86_400  # seconds

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ddiweb.deploy.errors import Failed, Refused
-from firewall.ruleset.types import MAX_REVOKED, Intent, Invalid, Token
+from firewall.ruleset.types import MAX_REVOKED, Intent, Token
+from firewall.ruleset.values import Invalid
 
 MAX_LINES = 256  # then a whole intent is written
 

@@ -18,7 +18,7 @@ from ddiweb.deploy.errors import Refused, Retryable
 from firewall.agent.config import Config
 from firewall.agent.conntrack import Connections, Version
 from firewall.ruleset.parse import Dump, SetDump, parse_headers, parse_save, parse_sets
-from firewall.ruleset.types import redact
+from firewall.ruleset.values import redact
 
 __all__ = ["VERSIONS", "Netfilter", "RestoreError", "Version"]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from firewall.ruleset.countries import Places, read
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 
 _LARGEST = 200 * 1024 * 1024  # bytes
 

@@ -24,7 +24,8 @@ from firewall.agent.scratch import Scratch, enter
 from firewall.ruleset.memory import Memory
 from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet, packets
-from firewall.ruleset.types import Intent, Management, redact
+from firewall.ruleset.types import Intent, Management
+from firewall.ruleset.values import redact
 
 SECONDS = 45  # for a whole request; a scratch load of 50,000 tokens takes some 10
 _PATIENCE = 10  # seconds to wait for another probe; the client itself waits for 60 in all

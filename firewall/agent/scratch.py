@@ -28,7 +28,8 @@ from firewall.agent.netfilter import VERSIONS, Netfilter, Version
 from firewall.agent.state import State
 from firewall.ruleset.packet import Packet
 from firewall.ruleset.parse import Dump
-from firewall.ruleset.types import Intent, redact
+from firewall.ruleset.types import Intent
+from firewall.ruleset.values import redact
 
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # unshare(2)
 _CAPABILITY_VERSION, _NET_ADMIN, _NET_RAW = 0x20080522, 12, 13  # linux/capability.h

@@ -21,7 +21,8 @@ from firewall.ruleset.gates import Gates, Step, chain, to
 from firewall.ruleset.matches import Icmp, Known, Loopback, Port, Rate, Source, TcpPorts
 from firewall.ruleset.rules import Block, Chain, Family, Rule, Verdict
 from firewall.ruleset.tree import token_chains
-from firewall.ruleset.types import MAX_MANAGEMENT_PORTS, Intent, Invalid, Management, Service
+from firewall.ruleset.types import Intent, Management, Service
+from firewall.ruleset.values import MAX_MANAGEMENT_PORTS, Invalid
 
 ENTRY = "DDI-IN"  # the one chain that INPUT calls
 _ACCEPT = Verdict("ACCEPT")

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 from firewall.ruleset.rules import Block
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 
 _REMEDY = "name geoip and geoip6 of tor-geoipdb in the agent's configuration (country_files)"
 

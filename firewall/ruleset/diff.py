@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from firewall.ruleset.build import ENTRY
 from firewall.ruleset.parse import Dump, SetDump, parse_rule
 from firewall.ruleset.rules import AddressSet, Block, Family
-from firewall.ruleset.types import redact
+from firewall.ruleset.values import redact
 
 HOOK = f"-j {ENTRY}"
 

@@ -16,6 +16,7 @@ since, it answers as to a new one, and the old mark would let the newcomer in wi
 import hashlib
 from typing import Literal
 
+from firewall.ruleset.marks import FLOW_BIT, MARK_MASK, RTP_MARK
 from firewall.ruleset.matches import (
     U32,
     ConnMark,
@@ -40,7 +41,7 @@ from firewall.ruleset.rules import (
     Verdict,
 )
 from firewall.ruleset.segments import Eager, Established, Fresh, Laden, TcpFlag
-from firewall.ruleset.types import FLOW_BIT, MARK_MASK, RTP_MARK, Intent
+from firewall.ruleset.types import Intent
 
 SEEN_SECONDS = 300  # how long an address that showed a token may start RTP
 JAIL_SECONDS = 3600  # of an address that the agent jails without saying how long

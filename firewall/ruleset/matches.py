@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firewall.ruleset.segments import Eager, Established, Fresh, Laden, Syn, TcpFlag
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 
 NETWORK = re.compile(r"\A[0-9a-f:.]{2,45}/[0-9]{1,3}\Z")
 SET = re.compile(r"\Addi-[a-z]{3,6}[46](-[0-9a-f]{12})?\Z")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from firewall.ruleset.types import Invalid, redact, whole
+from firewall.ruleset.values import Invalid, redact, whole
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Protocol = Literal["udp", "tcp", "icmp", "other"]

@@ -14,9 +14,10 @@ from collections import deque
 from functools import lru_cache
 from operator import attrgetter
 
+from firewall.ruleset.marks import FLOW_BIT, MARK_MASK
 from firewall.ruleset.matches import ConnMark, Holds
 from firewall.ruleset.rules import Chain, Rule, SetMark, To
-from firewall.ruleset.types import FLOW_BIT, MARK_MASK, Token
+from firewall.ruleset.types import Token
 
 LEAF = 16
 _roots: deque[tuple[str, str, tuple[Token, ...], tuple[Chain, ...]]] = deque(maxlen=4)

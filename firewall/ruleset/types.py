@@ -13,51 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from firewall.ruleset.marks import MARK_BITS
 from firewall.ruleset.values import (
-    MAX_MANAGEMENT_PORTS,
-    WIDEST,
     Invalid,
-    Network,
     network,
     networks,
     ports,
     record,
-    redact,
     sized,
     whole,
 )
-
-__all__ = [
-    "FLOW_BIT",
-    "ID_MASK",
-    "MARK_BITS",
-    "MARK_MASK",
-    "MAX_BANS",
-    "MAX_MANAGEMENT_PORTS",
-    "MAX_NETWORKS",
-    "MAX_REVOKED",
-    "MAX_SERVICES",
-    "MAX_TOKENS",
-    "RTP_MARK",
-    "WIDEST",
-    "Intent",
-    "Invalid",
-    "Management",
-    "Network",
-    "Service",
-    "Token",
-    "network",
-    "networks",
-    "ports",
-    "redact",
-    "whole",
-]
-
-MARK_BITS = 20
-FLOW_BIT = 0x40000000  # connmark of a phone's flow; the token's mark is in the low 20 bits
-RTP_MARK = 0x20000000  # connmark of RTP whose address proved a token
-MARK_MASK = 0x7FFFFFFF
-ID_MASK = 0x3FFFFFFF  # a flow that lost its bit still tells whose it was
 
 MAX_TOKENS = 50_000
 MAX_REVOKED = 4096

@@ -6,7 +6,8 @@ from ddiweb.deploy.models import Node
 from firewall import words
 from firewall.names import Names
 from firewall.ruleset.build import build
-from firewall.ruleset.types import Intent, Management, Service, Token, redact
+from firewall.ruleset.types import Intent, Management, Service, Token
+from firewall.ruleset.values import redact
 from peers import services
 from tests import factories
 

@@ -15,7 +15,8 @@ from firewall.agent import protocol
 from firewall.agent.config import Config
 from firewall.agent.state import State
 from firewall.channel import AgentChannel
-from firewall.ruleset.types import Intent, Invalid
+from firewall.ruleset.types import Intent
+from firewall.ruleset.values import Invalid
 
 pytestmark = pytest.mark.unit
 HEAD = struct.Struct(">I")

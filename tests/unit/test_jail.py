@@ -4,7 +4,7 @@ import pytest
 
 from firewall.agent.flows import endpoint
 from firewall.agent.jail import MOST, Guarded, entries, networks
-from firewall.ruleset.types import Invalid, network
+from firewall.ruleset.values import Invalid, network
 
 pytestmark = pytest.mark.unit
 

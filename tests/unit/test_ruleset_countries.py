@@ -13,7 +13,7 @@ from firewall.ruleset.countries import Places, read
 from firewall.ruleset.diff import brief, set_commands
 from firewall.ruleset.parse import SetDump, parse_headers
 from firewall.ruleset.rules import AddressSet
-from firewall.ruleset.types import Invalid
+from firewall.ruleset.values import Invalid
 
 pytestmark = pytest.mark.unit
 V4 = [

@@ -10,7 +10,8 @@ from firewall.ruleset.build import build
 from firewall.ruleset.parse import parse_rule
 from firewall.ruleset.rules import Block, Family
 from firewall.ruleset.text import preview, restore_text
-from firewall.ruleset.types import Invalid, Management, Service
+from firewall.ruleset.types import Management, Service
+from firewall.ruleset.values import Invalid
 from tests.unit.test_ruleset_types import PLAIN as TYPED
 
 pytestmark = pytest.mark.unit

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from firewall.ruleset.types import Intent, Invalid, Service
+from firewall.ruleset.types import Intent, Service
+from firewall.ruleset.values import Invalid
 from tests.unit.test_ruleset_types import PLAIN
 
 WEB = Service("tcp", 80, 80)

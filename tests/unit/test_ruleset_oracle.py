@@ -7,7 +7,8 @@ import pytest
 from firewall.ruleset.memory import Memory, Verdict
 from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet, packets
-from firewall.ruleset.types import Intent, Invalid, Management, Token
+from firewall.ruleset.types import Intent, Management, Token
+from firewall.ruleset.values import Invalid
 
 pytestmark = pytest.mark.unit
 SITE = "ddi-abcdefgh-"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from firewall.ruleset.build import build
 from firewall.ruleset.parse import parse_rule, parse_save
 from firewall.ruleset.text import preview, restore_text
-from firewall.ruleset.types import Intent, Invalid
+from firewall.ruleset.types import Intent
+from firewall.ruleset.values import Invalid
 from tests.unit.rulesets import (
     MANAGEMENT,
     PLAIN,

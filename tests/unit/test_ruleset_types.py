@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ddiweb.deploy.errors import Refused
-from firewall.ruleset.types import Intent, Invalid, Management, Service, Token, redact
+from firewall.ruleset.types import Intent, Management, Service, Token
+from firewall.ruleset.values import Invalid, redact
 
 pytestmark = pytest.mark.unit
 SITE = "ddi-abcdefgh-"

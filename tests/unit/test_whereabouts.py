@@ -7,7 +7,7 @@ import pytest
 
 from firewall.agent.conntrack import Flow
 from firewall.agent.flows import MOST_PLACES, MOST_TOLD, REMEMBERED, Flows, Whereabouts
-from firewall.ruleset.types import FLOW_BIT
+from firewall.ruleset.marks import FLOW_BIT
 
 pytestmark = pytest.mark.unit
 
