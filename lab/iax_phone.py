@@ -8,11 +8,8 @@ from __future__ import annotations
 import subprocess
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from lab.errors import LabError
-from lab.process import Namespace, Process, wait_until
+from lab.process import Namespace, Process, Running, wait_until
 from lab.tone import Heard, heard_in
 from lab.tools import asterisk_paths, tool
 
@@ -62,7 +59,7 @@ exten => _[+0-9].,1,Wait(1)
 }
 
 
-class IaxPhone:
+class IaxPhone(Running):
     """A context manager; ``port`` is its own, ``server`` the node's address.
 
     One that is ``busy`` refuses every call.
@@ -172,19 +169,3 @@ class IaxPhone:
         if self._process is not None:
             self._process.stop(2.0)
             self._process = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except (LabError, subprocess.TimeoutExpired):
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

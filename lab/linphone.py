@@ -11,11 +11,9 @@ import wave
 from array import array
 from math import pi, sin
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lab.errors import LabError
-from lab.process import Namespace, Process
+from lab.process import Namespace, Process, Running
 from lab.tools import tool
 
 _RATE = 16_000
@@ -50,7 +48,7 @@ config-uri={config_uri}
 """
 
 
-class LinphonePhone:
+class LinphonePhone(Running):
     """A phone that registers, answers by itself and plays a tone; a context manager.
 
     ``user_agent`` stands in every request; Linphone adds nothing to it. ``contact_parameters``
@@ -191,15 +189,3 @@ class LinphonePhone:
                 raise LabError(f"Linphone ended: see {self._folder / 'linphone.log'}")
             self._buffer += data.decode(errors="replace")
         raise LabError(f"Linphone does not answer {command.split(maxsplit=1)[0]}")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()

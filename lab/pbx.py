@@ -15,13 +15,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ddiweb.deploy.errors import DeployError
 from lab import reach
 from lab.errors import LabError
-from lab.process import Namespace, Process, wait_until
+from lab.process import Namespace, Process, Running, wait_until
 from lab.supervise import Service
 from lab.tools import asterisk_paths, tool
 from peers.realtime.ami import AmiClient
@@ -119,17 +118,18 @@ class PbxPlan:
             stop_timeout=STOP_TIMEOUT,
         )
 
-    def client(self, *, events: bool = False, timeout: float = 5.0) -> AmiClient:
-        """Return an AMI client, not connected yet, that works from inside and outside ``ns``."""
-        connect = functools.partial(reach.connect, self.ns) if self.ns else socket.create_connection
-        return AmiClient(
-            "127.0.0.1",
-            self.ami_port,
-            self.ami_user,
+    def client(
+        self, *, events: bool = False, timeout: float = 5.0, orders: bool = False
+    ) -> AmiClient:
+        """Return an AMI client, not connected yet (``ami_client``)."""
+        return ami_client(
+            self.ns,
             self.ami_secret,
+            self.ami_user,
+            self.ami_port,
             events=events,
             timeout=timeout,
-            connect=connect,
+            orders=orders,
         )
 
     def ready(self) -> bool:
@@ -142,7 +142,7 @@ class PbxPlan:
         return True
 
 
-class Pbx:
+class Pbx(Running):
     """A running Asterisk of this process; a context manager that stops it at the end."""
 
     def __init__(self, plan: PbxPlan) -> None:
@@ -206,14 +206,7 @@ class Pbx:
 
     def command(self, text: str) -> str:
         """Do what somebody with the CLI can do; returns what it said."""
-        connect = functools.partial(reach.connect, self.plan.ns) if self.plan.ns else None
-        with AmiClient(
-            "127.0.0.1",
-            self.plan.ami_port,
-            f"{self.plan.ami_user}_restart",
-            restart_secret(self.plan.ami_secret),
-            connect=connect or socket.create_connection,
-        ) as client:
+        with self.plan.client(orders=True) as client:
             said = client.action("Command", Command=text)
         return "\n".join(line for one in said for name, line in one.fields if name == "Output")
 
@@ -237,17 +230,27 @@ class Pbx:
         for name in ("state", "log", "spool", "run"):
             shutil.rmtree(self.plan.folder / name, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
+def ami_client(
+    ns: Namespace | None,
+    secret: str,
+    user: str = "ddiweb",
+    port: int = 5038,
+    *,
+    events: bool = False,
+    timeout: float = 5.0,
+    orders: bool = False,
+) -> AmiClient:
+    """Return an AMI client, not connected yet, that works from inside and outside ``ns``.
+
+    With ``orders`` it is that of the account that may use the CLI.
+    """
+    if orders:
+        user, secret = f"{user}_restart", restart_secret(secret)
+    connect = functools.partial(reach.connect, ns) if ns else socket.create_connection
+    return AmiClient(
+        "127.0.0.1", port, user, secret, events=events, timeout=timeout, connect=connect
+    )
 
 
 def _plain(line: str) -> str:

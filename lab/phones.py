@@ -14,11 +14,10 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lab.errors import LabError
-from lab.process import Namespace, Process
+from lab.process import Namespace, Process, Running
 from lab.tone import Heard
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +72,7 @@ class PhoneState:
     lamps: tuple[str, ...] = ()
 
 
-class PjsuaPhone:
+class PjsuaPhone(Running):
     """A phone that registers, answers, calls, plays a tone and hears one.
 
     ``address`` and ``port`` are its own; empty and 0: any of IPv4. ``transport`` is udp, tcp or
@@ -260,18 +259,6 @@ class PjsuaPhone:
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _call(answer: dict[str, Any]) -> CallState:

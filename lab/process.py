@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +45,42 @@ def outlive_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
-class Process:
+class Stopping(ABC):
+    """A context manager of what runs already: ``stop()`` at its end."""
+
+    @abstractmethod
+    def stop(self) -> object:
+        """End it; harmless when it does not run."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class Running(Stopping):
+    """A context manager of what is to run: also ``start()``; if that fails, nothing is left."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it; raises LabError."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+
+class Process(Stopping):
     """One child in a process group of its own; ended by its process id, never by name."""
 
     def __init__(
@@ -154,17 +190,6 @@ class Process:
         if self.pidfile is not None:
             self.pidfile.unlink(missing_ok=True)
         return self.child.returncode
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def start_time(pid: int) -> int | None:

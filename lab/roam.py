@@ -6,11 +6,9 @@ phone's old address is gone at once: what was bound to it can't send any more.
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from lab.build import NAT_ADDRESS, PHONE_ADDRESS
 from lab.errors import LabError
+from lab.process import Running
 from lab.tools import tool
 from lab.world import World
 
@@ -18,7 +16,7 @@ INSIDE, OUTSIDE = "10.78.0.2", "203.0.113.31"
 _ROUTER = "10.78.0.1"
 
 
-class Roaming:
+class Roaming(Running):
     """The second network, while the context lasts; then the phone is back in the first one."""
 
     def __init__(self, world: World) -> None:
@@ -28,17 +26,13 @@ class Roaming:
         """Take the phone from the first network to the second."""
         self._phone(INSIDE, _ROUTER)
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Build it."""
         self._ip("nat", f"addr add {OUTSIDE}/24 dev eth0", f"addr add {_ROUTER}/24 dev inside")
         self._hide("-A")
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Bring the phone back, and take the network away."""
         self._phone(PHONE_ADDRESS, NAT_ADDRESS)
         self._hide("-D")
         self._ip("nat", f"addr del {OUTSIDE}/24 dev eth0", f"addr del {_ROUTER}/24 dev inside")

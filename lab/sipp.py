@@ -10,11 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lab.errors import LabError
-from lab.process import Namespace, Process, wait_until
+from lab.process import Namespace, Process, Running, wait_until
 from lab.tools import tool
 
 SCENARIOS = Path(__file__).resolve().parent / "scenarios"
@@ -60,7 +58,7 @@ def call_id(message: str) -> str:
     return found[1] if found else ""
 
 
-class Sipp:
+class Sipp(Running):
     """One run of a scenario in a namespace, in the background; a context manager.
 
     With ``echo`` it sends all audio back.
@@ -141,18 +139,6 @@ class Sipp:
         if self._process is not None:
             self._process.stop(1.0)
             self._process = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def parse(text: str) -> Trace:

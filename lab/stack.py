@@ -19,8 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab import keys
+from lab.pbx import ami_client
 from lab.process import Process, start_time, wait_until
 from lab.world import World
+from peers.realtime.ami import AmiClient
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 300  # a busy machine takes minutes to migrate
@@ -79,6 +82,11 @@ class Stack:
     def world(self) -> World:
         """The namespaces of this sandbox."""
         return World.attach(self.folder / "sandbox" / "world")
+
+    def ami(self, **options: Any) -> AmiClient:
+        """A client of its Asterisk, beside the watch's own; options as of ``ami_client``."""
+        secret = keys.read(keys.Places(self.folder).settings)["DDIWEB_AMI_SECRET"]
+        return ami_client(self.world().ns["srv"], secret, **options)
 
     def manage(self, *arguments: str, check: bool = True) -> str:
         """Run a management command beside it; returns what it printed."""

@@ -26,11 +26,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import NoReturn, Self
 
 from lab.errors import LabError
-from lab.process import Process, start_time, wait_until
+from lab.process import Process, Stopping, start_time, wait_until
 from lab.tools import tool
 
 START_TIMEOUT = 15.0
@@ -72,7 +71,7 @@ def _same(pid: int, kind: str) -> bool:
     return Path(f"/proc/self/ns/{kind}").readlink() == Path(f"/proc/{pid}/ns/{kind}").readlink()
 
 
-class World:
+class World(Stopping):
     """A running world: one's own (``start``) or one that somebody else started (``attach``)."""
 
     def __init__(
@@ -172,17 +171,6 @@ class World:
         """End the world, if this process started it, and all that runs in it."""
         if self._owned:
             self._owned.stop(STOP_TIMEOUT)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 @functools.cache

@@ -1,7 +1,5 @@
 """A call that goes on while its phone changes from one network to another."""
 
-import subprocess
-import sys
 import time
 
 from lab.phones import PjsuaPhone, Registration
@@ -9,9 +7,10 @@ from lab.process import wait_until
 from lab.roam import OUTSIDE, Roaming
 from lab.stack import Stack
 from lab.tools import tool
-from lab.vendor import SERVER, VENDOR_TONE_HZ
+from lab.vendor import VENDOR_TONE_HZ
 from lab.world import World
 from tests import scale
+from tests.asterisk.datagrams import heard
 from tests.asterisk.suite import PHONE_TONE_HZ, Suite, uri
 from tests.asterisk.suite_talks import BY_ADDRESS
 
@@ -19,21 +18,6 @@ from tests.asterisk.suite_talks import BY_ADDRESS
 OLD = "203.0.113.30"
 #: Of `ddi-seen4`, how long an address that showed a token may begin RTP (firewall.ruleset.gates).
 SEEN_SECONDS = 300
-_HEARD = """
-import socket, sys
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind(("", int(sys.argv[1]))); s.settimeout(1.5); print("bound", flush=True)
-try:
-    while True: print(s.recvfrom(100)[1][0], flush=True)
-except TimeoutError: pass
-"""
-_SENT = """
-import socket, sys
-for source in sys.argv[3:]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind((source, 0))
-        for _ in range(3): s.sendto(b"rtp", (sys.argv[1], int(sys.argv[2])))
-"""
 
 
 def moved(suite: Suite, transport: str) -> float:
@@ -59,7 +43,7 @@ def moved(suite: Suite, transport: str) -> float:
         assert (caller.heard(1.5).hz, phone.heard(0.2).hz) == (PHONE_TONE_HZ, VENDOR_TONE_HZ)
         _reached_at_the_new_address(suite, transport)
         forget(world, OLD)
-        assert heard_from(world, OLD, OUTSIDE) == {OUTSIDE}
+        assert heard(world, nat=(OLD, OUTSIDE)) == {OUTSIDE}
         assert (caller.heard(1.0).hz, phone.heard(0.2).hz) == (PHONE_TONE_HZ, VENDOR_TONE_HZ)
         caller.hangup()
     return seconds
@@ -84,14 +68,3 @@ def forget(world: World, address: str) -> None:
     words = ("add", "-exist", "ddi-seen4", address, "timeout", "1")
     world.run("srv", ipset.line(*words), env=ipset.env)
     time.sleep(1.5)
-
-
-def heard_from(world: World, *sources: str) -> set[str]:
-    """Of these addresses of the NAT, those whose new RTP flows reach the server."""
-    port = "19996"
-    command = world.argv("srv", [sys.executable, "-c", _HEARD, port])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as listener:
-        assert listener.stdout
-        assert listener.stdout.readline() == "bound\n"
-        world.run("nat", [sys.executable, "-c", _SENT, SERVER, port, *sources])
-        return set(listener.stdout.read().split())

@@ -4,17 +4,15 @@ It never speaks first, so it has a public address: through a NAT the audio would
 """
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lab import sipp
-from lab.process import Namespace
+from lab.process import Namespace, Stopping
 from lab.vendor import SERVER
 
 ADDRESS, PORT = "203.0.113.67", 5099
 
 
-class SippPhone:
+class SippPhone(Stopping):
     """A context manager; ``agent`` is its User-Agent, with the token."""
 
     def __init__(self, ns: Namespace, folder: Path, agent: str) -> None:
@@ -36,14 +34,7 @@ class SippPhone:
         sipp.settle()
         return trace.statuses[-1] if trace.statuses else 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """Answer no more."""
         if self._answering is not None:
             self._answering.stop()

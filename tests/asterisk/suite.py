@@ -159,8 +159,10 @@ class Suite:
             self.stack.ask("PATCH", path, body)
             account.wait_for("REGISTER", 2)
             self.stack.settled()
-            yield Line(kind, name, SECOND)
-        self.stack.ask("PATCH", path, {"register": False})
+            try:
+                yield Line(kind, name, SECOND)
+            finally:
+                self.stack.ask("PATCH", path, {"register": False})
         # Or the next one to register would find nothing changed.
         self.stack.settled()
 

@@ -1,17 +1,13 @@
 """Another's hand in the running firewall: noticed, shown and healed within 30 seconds."""
 
-import functools
 import os
 import time
 
 import pytest
 
-from lab import keys, reach
 from lab.process import wait_until
 from lab.stack import Stack
 from lab.tools import tool
-from peers.realtime.ami import AmiClient
-from peers.realtime.restarting import restart_secret
 
 pytestmark = pytest.mark.asterisk
 SECONDS = 30
@@ -82,11 +78,7 @@ def test_it_is_healed_within_thirty_seconds_and_said(stack: Stack, harm: str) ->
 def test_a_way_into_the_dialplan_is_closed_within_thirty_seconds_and_said(stack: Stack) -> None:
     stack.settled()
     last = stack.deployments()[0]["id"]
-    connect = functools.partial(reach.connect, stack.world().ns["srv"])
-    secret = keys.read(keys.Places(stack.folder).settings)["DDIWEB_AMI_SECRET"]
-    with AmiClient(
-        "127.0.0.1", 5038, "ddiweb_restart", restart_secret(secret), connect=connect
-    ) as client:
+    with stack.ami(orders=True) as client:
 
         def there() -> bool:
             said = client.action("Command", Command="dialplan show 666@from-peer")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,19 @@ class Side:
     def __init__(self, bench: Bench, folder: Path) -> None:
         self.bench, self.folder = bench, folder
         self.keep = itertools.count(600)
-        self.desk = self._run("srv", "tests.asterisk.names_desk", "5050")
+        self.desk = self._desk()
+
+    def _desk(self) -> Process:
+        return self._run("srv", "tests.asterisk.names_desk", "5050")
+
+    @contextmanager
+    def without_desk(self) -> Iterator[None]:
+        """Nobody listens at its port meanwhile."""
+        self.desk.stop()
+        try:
+            yield
+        finally:
+            self.desk = self._desk()
 
     def _run(self, namespace: str, module: str, *arguments: str, log: str = "") -> Process:
         return Process.start(
@@ -54,17 +67,21 @@ class Side:
 
     def service(self, namespace: str = "vendor", address: str = SECOND) -> Process:
         """Start the service."""
-        (self.folder / "asked.log").unlink(missing_ok=True)
-        made = self._run(namespace, "tests.asterisk.names_service", address, log="asked")
-        wait_until(lambda: self._open(namespace, address), 15, "the service")
+        made = self._run(namespace, "tests.asterisk.names_service", address, log=f"in-{namespace}")
+        self.wait_for(namespace, address, PORT)
         return made
 
-    def _open(self, namespace: str, address: str) -> bool:
-        try:
-            reach.connect(self.bench.world.ns[namespace], (address, PORT), 2.0).close()
-        except OSError:
-            return False
-        return True
+    def wait_for(self, namespace: str, address: str, port: int) -> None:
+        """Wait until somebody listens there."""
+
+        def listens() -> bool:
+            try:
+                reach.connect(self.bench.world.ns[namespace], (address, port), 2.0).close()
+            except OSError:
+                return False
+            return True
+
+        wait_until(listens, 15, f"{address}:{port}")
 
     def use(self, lookup: Lookup) -> None:
         """Have the desk ask in this way, with nothing remembered."""
@@ -75,10 +92,9 @@ class Side:
         self.desk.child.stdin.flush()
         assert self.desk.child.stdout.readline() == b"ready\n"
 
-    @property
-    def asked(self) -> list[str]:
-        """What the service was asked."""
-        lines = (self.folder / "asked.log").read_text().splitlines()
+    def asked(self, namespace: str = "vendor") -> list[str]:
+        """What the service there was asked."""
+        lines = (self.folder / f"in-{namespace}.log").read_text().splitlines()
         return [line for line in lines if line.startswith("/")]
 
 
@@ -121,11 +137,11 @@ def shown(bench: Bench, phone: PjsuaPhone, *ends: str) -> list[str]:
 def test_the_service_is_told_digits_alone_and_its_name_is_shown_and_remembered(
     bench: Bench, side: Side, ringing: PjsuaPhone
 ) -> None:
-    before = len(side.asked)
+    before = len(side.asked())
     names = shown(bench, ringing, "11", "11", "18", "19")
     assert names == ["Ada Lovelace", "Ada Lovelace", "Zoë Ω", "Vendor says"]
     asked = [f"/v1/{CALLER}{end}?x=1 Bearer {SECRET}" for end in ("11", "18", "19")]
-    assert side.asked[before:] == asked
+    assert side.asked()[before:] == asked
 
 
 @pytest.mark.usefixtures("service")
@@ -150,12 +166,12 @@ def test_a_slow_service_delays_the_call_no_longer_than_the_timeout(
     bench: Bench, side: Side, ringing: PjsuaPhone, end: str
 ) -> None:
     shown(bench, ringing, "19")
-    began, before = time.monotonic(), len(side.asked)
+    began, before = time.monotonic(), len(side.asked())
     assert shown(bench, ringing, "19") == ["Vendor says"]
     usual, began = time.monotonic() - began, time.monotonic()
     assert shown(bench, ringing, end) == ["Vendor says"]
     longer = time.monotonic() - began - usual
-    assert len(side.asked) == before + 1
+    assert len(side.asked()) == before + 1
     print(f"\na call waited {longer:.2f} s for a service that takes 4 s; allowed {WAIT_MS} ms")
     assert longer < 3
     # Nor is a part of a name, cut by the clock, remembered for the next call.
@@ -164,21 +180,21 @@ def test_a_slow_service_delays_the_call_no_longer_than_the_timeout(
 
 @pytest.mark.usefixtures("service")
 def test_a_redirect_is_not_followed(bench: Bench, side: Side, ringing: PjsuaPhone) -> None:
-    before = len(side.asked)
+    before = len(side.asked())
     assert shown(bench, ringing, "15") == ["Vendor says"]
-    assert len(side.asked) == before + 1
+    assert len(side.asked()) == before + 1
 
 
 @pytest.mark.usefixtures("service")
 def test_the_nodes_own_directory_is_asked_first(
     bench: Bench, side: Side, ringing: PjsuaPhone
 ) -> None:
-    before = len(side.asked)
+    before = len(side.asked())
     names = (CallerNameFacts(f"{CALLER}11", "Countess"),)
     number = NumberFacts(LONDON, "trunk_1", "", (ring(),))
     node = replace(NODE, name_lookup=WAIT_MS)
     bench.apply(replace(snapshot(), node=node, numbers=(number,), names=names))
-    assert (shown(bench, ringing, "11"), side.asked[before:]) == (["Countess"], [])
+    assert (shown(bench, ringing, "11"), side.asked()[before:]) == (["Countess"], [])
 
 
 def test_a_service_that_is_down_leaves_the_call_as_it_is(
@@ -196,28 +212,18 @@ def test_a_desk_that_is_frozen_or_gone_leaves_the_call_as_it_is(
         assert shown(bench, ringing, "11") == ["Vendor says"]
     finally:
         os.kill(side.desk.pid, signal.SIGCONT)
-    side.desk.stop()
-    assert shown(bench, ringing, "11") == ["Vendor says"]
-    side.desk = side._run("srv", "tests.asterisk.names_desk", "5050")
+    with side.without_desk():
+        assert shown(bench, ringing, "11") == ["Vendor says"]
 
 
 def test_whoever_took_the_desks_port_writes_no_line_into_the_invite(
     bench: Bench, side: Side, ringing: PjsuaPhone
 ) -> None:
-    side.desk.stop()
-    with side._run("srv", "tests.asterisk.names_squatter", "5050", log="squatter"):
-        wait_until(lambda: _answers(bench), 15, "the squatter")
+    squatter = "tests.asterisk.names_squatter", "5050"
+    with side.without_desk(), side._run("srv", *squatter, log="squatter"):
+        side.wait_for("srv", "127.0.0.1", 5050)
         assert shown(bench, ringing, "11") == ["EveX-Evil: 1X-More: sip:x@y[31m"]
         assert not ringing.state().incoming[-1].header("X-Evil")
-    side.desk = side._run("srv", "tests.asterisk.names_desk", "5050")
-
-
-def _answers(bench: Bench) -> bool:
-    try:
-        reach.connect(bench.world.ns["srv"], ("127.0.0.1", 5050), 2.0).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_this_machine_and_its_network_are_asked_only_if_the_operator_says_so(
@@ -226,6 +232,6 @@ def test_this_machine_and_its_network_are_asked_only_if_the_operator_says_so(
     with side.service("srv", "127.0.0.1"):
         inside = replace(OTHER, url=f"http://127.0.0.1:{PORT}/{{number}}")
         side.use(inside)
-        assert (shown(bench, ringing, "11"), side.asked) == (["Vendor says"], [])
+        assert (shown(bench, ringing, "11"), side.asked("srv")) == (["Vendor says"], [])
         side.use(replace(inside, private_allowed=True))
         assert shown(bench, ringing, "11") == ["Ada Lovelace"]

@@ -66,9 +66,11 @@ def two_hosts(stack: Stack, folder: Path) -> Iterator[TwoHosts]:
     body["servers"] = [{"host": SECOND, "port": PORT, "priority": 1}]
     made = stack.ask("POST", "/trunks/", body)
     stack.settled()
-    yield TwoHosts(stack, folder, made["key"])
-    stack.ask("DELETE", f"/trunks/{made['id']}/")
-    stack.settled()
+    try:
+        yield TwoHosts(stack, folder, made["key"])
+    finally:
+        stack.ask("DELETE", f"/trunks/{made['id']}/")
+        stack.settled()
 
 
 def main() -> int:

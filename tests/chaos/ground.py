@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import subprocess
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddiweb.deploy.errors import DeployError
-from lab import keys, reach
 from lab.process import Process
 from lab.stack import ROOT, Stack
 from peers.realtime.actions import list_contacts
@@ -43,8 +41,6 @@ class Ground:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.node = stack.rows("/nodes/")[0]["slug"]
-        settings = keys.read(keys.Places(stack.folder).settings)
-        self.secret = settings["DDIWEB_AMI_SECRET"]
         self.phone = stack.peer(f"Ground {time.monotonic_ns()}")
         self.trunk = stack.ask(
             "POST",
@@ -63,10 +59,7 @@ class Ground:
 
     def ami(self, *, events: bool = False) -> AmiClient:
         """A client of the stack's Asterisk, beside the watch's own."""
-        connect = functools.partial(reach.connect, self.stack.world().ns["srv"])
-        return AmiClient(
-            "127.0.0.1", 5038, "ddiweb", self.secret, events=events, timeout=3, connect=connect
-        )
+        return self.stack.ami(events=events, timeout=3)
 
     def login(self, **over: Any) -> dict[str, Any]:
         """How the phone registers."""

@@ -124,6 +124,12 @@ def test_now_takes_the_place_of_a_wish_that_waits(node: Node, asterisk: Asterisk
     assert asterisk.told[-1] == "core restart now"
 
 
+def test_who_asks_twice_for_a_quiet_moment_still_waits_for_one(node: Node) -> None:
+    row = restarts.wish(node, "quiet")
+    again = restarts.wish(node, "quiet")
+    assert (again, again.how) == (row, "quiet")
+
+
 def test_a_wish_for_now_does_not_become_one_that_waits(node: Node) -> None:
     restarts.wish(node, "now")
     assert restarts.wish(node, "quiet").how == "now"
@@ -135,7 +141,8 @@ def test_a_wish_that_asterisk_knows_is_taken_back_there(node: Node, asterisk: As
     assert restarts.take_back(row)
     watch.step(node, asterisk)
     row.refresh_from_db()
-    assert (row.state, asterisk.told[-1]) == (State.CANCELLED, "core abort shutdown")
+    assert (row.state, row.error) == (State.CANCELLED, "")
+    assert asterisk.told[-1] == "core abort shutdown"
 
 
 def test_a_wish_that_nobody_heard_of_is_taken_back_at_once(node: Node, asterisk: Asterisk) -> None:

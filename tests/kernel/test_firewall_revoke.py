@@ -38,13 +38,15 @@ def test_the_rules_alone_end_the_flows_of_many_revoked_tokens(bench: Bench, fami
     bench.kill_agent()
     bench.start_agent(tools=bench.without_conntrack())
     marks = range(1, MANY + 2)
-    bench.apply(tokens=tuple(map(token, marks)))
-    flows = [bench.hands["attacker"].udp(family, STRANGER[family]) for _ in marks]
-    for mark, flow in zip(marks, flows, strict=True):
-        flow.send(register(token(mark).value), SRV[family], SIP)
-    before = len(bench.arrived(family))
-    bench.channel.revoke([*marks[:-1]], bench.fence())
-    bench.kill_agent()
+    try:
+        bench.apply(tokens=tuple(map(token, marks)))
+        flows = [bench.hands["attacker"].udp(family, STRANGER[family]) for _ in marks]
+        for mark, flow in zip(marks, flows, strict=True):
+            flow.send(register(token(mark).value), SRV[family], SIP)
+        before = len(bench.arrived(family))
+        bench.channel.revoke([*marks[:-1]], bench.fence())
+    finally:
+        bench.kill_agent()
     for flow in flows:
         flow.send(register(""), SRV[family], SIP)
     assert (before, len(bench.arrived(family))) == (MANY + 1, 1)
