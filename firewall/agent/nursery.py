@@ -25,7 +25,7 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class _Unborn(Refused):
-    """The nursery ended before it made a fork, maybe between a look at it and the request."""
+    """The nursery ended after it was given a request and before it made a fork."""
 
 
 class Nursery:
@@ -69,7 +69,14 @@ class Nursery:
         with self._lock, theirs:
             if self._socket is None or self._process is None or self._process.poll() is not None:
                 self._socket, self._process = self._start()
-            socket.send_fds(self._socket, [b"."], [theirs.fileno()])
+            try:
+                socket.send_fds(self._socket, [b"."], [theirs.fileno()])
+            except OSError:
+                # A process that dies lets go of its sockets before its parent can tell its end.
+                self._process.kill()
+                self._process.wait()
+                self._socket, self._process = self._start()
+                socket.send_fds(self._socket, [b"."], [theirs.fileno()])
         return ours
 
     def _start(self) -> tuple[socket.socket, "subprocess.Popen[bytes]"]:

@@ -119,6 +119,10 @@ def test_a_stored_secret_goes_to_no_other_service(node: Node, url: str) -> None:
     moved = {"url": url, "private_allowed": True}
     for over in ({}, {"sign_in": "none"}):
         assert list(faults(thief.patch(place, moved | over, format="json"))) == ["secret"]
+    # Nor while nothing is signed in with: that could be changed next.
+    NameLookup.objects.update(sign_in="none")
+    assert list(faults(thief.patch(place, moved, format="json"))) == ["secret"]
+    NameLookup.objects.update(sign_in="bearer")
     change = f"/peers/namelookup/{row.pk}/change/"
     page = panel.client().post(change, form(node, url=url, secret="", private_allowed="on"))
     assert list(page.context["adminform"].form.errors) == ["secret"]

@@ -8,6 +8,7 @@ from django.utils import timezone
 from ddiweb.deploy.models import Node
 from ddiweb.live.models import Contact
 from peers.models import Number, Peer, Person, Step
+from peers.person_rules import MOST_PHONES
 from peers.realtime import snapshot
 from peers.realtime.render import render
 from peers.realtime.routes import TARGETS_MAX
@@ -157,6 +158,15 @@ def test_a_phone_is_one_persons_only(node: Node, ada: Person, phones: tuple[Peer
     form = {"node": node.pk, "name": "Bob", "phones": [phones[0].pk]}
     page = panel.client().post("/peers/person/add/", form)
     assert "is a phone of Ada" in panel.faults(page)
+
+
+def test_a_phone_of_another_node_and_one_too_many_are_refused(node: Node, ada: Person) -> None:
+    far = factories.peer(factories.node()).pk
+    many = [factories.peer(node).pk for _ in range(MOST_PHONES + 1)]
+    for phones, code in (([far], "other_node"), (many, "too_many_phones")):
+        answer = client(operator()).patch(f"{V1}persons/{ada.pk}/", {"phones": phones})
+        assert faults(answer) == {"phones": code}
+    assert ada.phones.count() == 2
 
 
 def test_the_panel_gives_and_takes_phones_and_deploys(

@@ -45,6 +45,21 @@ def test_a_phone_is_answered_once_its_password_is_in_force(
     assert (links.wait_until_in_force(peer.node_id, sleep), len(slept)) == (True, 3)
 
 
+def test_a_node_in_dry_run_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, peer: Peer) -> None:
+    monkeypatch.setattr(links, "PATIENCE", 0.5)
+    Node.objects.filter(pk=peer.node_id).update(generation=7, applied_generation=6, dry_run=True)
+    slept: list[float] = []
+    assert (links.wait_until_in_force(peer.node_id, slept.append), slept) == (False, [])
+
+
+def test_a_phone_is_given_its_file_behind_that_wait(
+    monkeypatch: pytest.MonkeyPatch, peer: Peer
+) -> None:
+    at, waited = path(peer), []
+    monkeypatch.setattr(links, "wait_until_in_force", waited.append)
+    assert (Client().get(at).status_code, waited) == (200, [peer.node_id])
+
+
 @pytest.fixture
 def peer() -> Peer:
     made = factories.peer(

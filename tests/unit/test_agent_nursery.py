@@ -36,19 +36,34 @@ def test_one_that_died_is_started_again(nursery: Nursery) -> None:
     assert int(nursery.ask(b"pid", 60)) != first
 
 
-def test_one_that_dies_after_it_was_looked_at_is_started_again(
+def _kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_one_that_is_dying_and_can_not_be_waited_for_yet_is_started_again(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = int(nursery.ask(b"pid", 60))
+    monkeypatch.setattr(nursery._process, "poll", lambda: None)
+    _kill(first)
+    assert int(nursery.ask(b"pid", 60)) != first
+
+
+def test_one_that_dies_with_a_request_in_its_hands_is_started_again(
     nursery: Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = int(nursery.ask(b"pid", 60))
     send = socket.send_fds
 
-    def late(*given: Any) -> int:
+    def last(*given: Any) -> int:
         monkeypatch.undo()
-        os.kill(first, signal.SIGKILL)
-        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
-        return send(*given)
+        os.kill(first, signal.SIGSTOP)
+        sent = send(*given)
+        _kill(first)
+        return sent
 
-    monkeypatch.setattr(socket, "send_fds", late)
+    monkeypatch.setattr(socket, "send_fds", last)
     assert int(nursery.ask(b"pid", 60)) != first
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -194,5 +195,24 @@ def test_who_is_not_answered_in_time_goes_on_without_a_name() -> None:
     go = threading.Event()
     kept = Names(lambda lookup, digits: str(go.wait(10)))
     kept.use(replace(LOOKUP, seconds=0.05))
+    began = time.monotonic()
     assert kept.name("4411") == ""
+    assert time.monotonic() - began < 4
     go.set()
+
+
+def test_a_call_beyond_the_questions_under_way_asks_none() -> None:
+    asked, go = [], threading.Event()
+
+    def ask(lookup: Lookup, digits: str) -> str:
+        asked.append(digits)
+        go.wait(10)
+        return "Ada"
+
+    kept = Names(ask)
+    kept.use(replace(LOOKUP, seconds=0.05))
+    every = [f"44{number}" for number in range(100, 101 + names.WORKERS)]
+    assert {kept.name(one) for one in every} == {""}
+    go.set()
+    kept._pool.shutdown()
+    assert sorted(asked) == every[:-1]
