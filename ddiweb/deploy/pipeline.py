@@ -199,7 +199,7 @@ class _Run:
         if tried := [step.trial for step in self.steps if step.trial]:
             self._leave_open(tried)
         else:
-            self._finish("read back" if changed or self.hurried else "nothing to do")
+            self._finish("read back" if changed else "nothing to do")
 
     def _leave_open(self, tried: Sequence[Trial]) -> None:
         """Some of it waits for the administrator's word; the rest is in force, and settled."""
