@@ -49,7 +49,7 @@ def test_the_reviewed_dialplan_is_read_whole() -> None:
 
 
 def test_the_lines_of_an_extension_are_numbered_from_one_and_keep_their_labels() -> None:
-    lines = dialplan.reviewed("/sounds")
+    lines = dialplan.reviewed("/sounds", 5050)
     numbers: dict[tuple[str, str], list[int]] = {}
     for context, extension, number, *_ in lines:
         numbers.setdefault((context, extension), []).append(int(number))
@@ -75,7 +75,7 @@ def test_a_line_that_was_changed_is_both_more_and_missing() -> None:
 
 
 def test_a_line_less_is_told() -> None:
-    wanted = dialplan.reviewed("/sounds")
+    wanted = dialplan.reviewed("/sounds", 5050)
     line = min(wanted)
     (said,) = dialplan.compare(wanted - {line}, wanted)
     assert said == f"~ dialplan [{line[0]}]: 0 lines that are not ours, 1 missing"
