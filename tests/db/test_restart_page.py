@@ -72,6 +72,10 @@ def test_the_tick_for_now_is_never_set_beforehand(node: Node) -> None:
 def test_the_page_follows_a_wish_while_it_is_open(node: Node) -> None:
     restarts.wish(node, "quiet")
     assert "data-poll" in look(node).content.decode()
+
+
+def test_it_goes_on_while_the_wish_is_open(node: Node) -> None:
+    restarts.wish(node, "quiet")
     assert "X-Poll" not in look(node, piece="1").headers
 
 
