@@ -1,5 +1,7 @@
 """IAX2 phones on the real Asterisk, a second one as the phone, without the firewall."""
 
+import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,10 +61,55 @@ def test_a_phone_that_registers_in_time_is_never_away(iax_bench: Bench, tmp_path
         assert there.registered(), there.state()
         seen = set()
         for _ in range(130):
-            with iax_bench.pbx.client() as client:
-                seen.add(client.action("Getvar", Variable=f"IAXPEER({TOKEN},ip)")[0].get("Value"))
+            seen |= {(place.address, place.lasts()) for place in iax_bench.store.places()}
             time.sleep(1)
-        assert seen == {"203.0.113.30"}
+        assert seen == {("203.0.113.30", True)}
+
+
+def _says(bench: Bench, *kinds: str) -> list[str]:
+    """What the node answers to a phone behind NAT that does this by hand."""
+    argv = [sys.executable, "-m", "tests.asterisk.iax_registers", TOKEN, *kinds]
+    return bench.world.run("phone", argv, input=f"{PASSWORD}\n").stdout.split()
+
+
+def _written(bench: Bench, address: str, since: int) -> None:
+    """Write a registration by hand, as Asterisk does."""
+    with sqlite3.connect(bench.folder / "realtime.sqlite3", timeout=10) as database:
+        database.execute("UPDATE ddi_iax SET ipaddr = ?, regseconds = ?", (address, str(since)))
+
+
+def test_a_look_at_an_old_registration_leaves_the_row_to_the_next_one(iax_bench: Bench) -> None:
+    """It wrote "never registered", which came after the registration if a packet came twice."""
+    _written(iax_bench, "203.0.113.30", 1000)
+    with iax_bench.pbx.client() as client:
+        looked = client.action("Getvar", Variable=f"IAXPEER({TOKEN},ip)")[0]
+    assert looked.get("Value") == "203.0.113.30"
+    assert [place.since for place in iax_bench.store.places()] == [1000]
+
+
+def test_a_phone_whose_request_came_thrice_is_where_it_registered(iax_bench: Bench) -> None:
+    for _ in range(20 if FULL else 3):
+        _written(iax_bench, "203.0.113.30", 1000)
+        assert _says(iax_bench, "again") == ["taken"]
+        assert [place.lasts() for place in iax_bench.store.places()] == [True]
+
+
+def test_a_phone_that_takes_its_leave_is_away_at_once(iax_bench: Bench) -> None:
+    assert _says(iax_bench, "register", "leave") == ["taken", "taken"]
+    assert iax_bench.store.places() == ()
+    assert iax_bench.vendor().call(LONDON).status == 480
+
+
+@pytest.mark.parametrize(
+    ("ago", "rings"), [(50, True), (62, False)], ids=["within a minute", "longer ago"]
+)
+def test_a_phone_is_rung_for_a_minute_after_it_registered(
+    iax_bench: Bench, ago: int, rings: bool
+) -> None:
+    before = len(iax_bench.dialplan())
+    _written(iax_bench, "203.0.113.30", int(time.time()) - ago)
+    iax_bench.vendor().call(LONDON)
+    assert (f'"IAX2/{TOKEN},' in iax_bench.dialplan()[before:]) is rings
 
 
 @pytest.mark.parametrize(

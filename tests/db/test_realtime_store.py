@@ -71,38 +71,45 @@ def _apply(store: Store, wanted: Rows, fence: int) -> Change:
     return change
 
 
+#: Address, port and time of a phone's registration.
+Registration = tuple[str, str, str]
+FRESH = ("203.0.113.9", "32000", "1000")
+
+
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
-        (("203.0.113.9", "0"), ("203.0.113.9", "1000")),
-        (("203.0.113.9", "1050"), ("203.0.113.9", "1050")),
-        (("", "0"), ("", "0")),
-        (("(null)", "0"), ("(null)", "0")),
+        (("203.0.113.9", "4569", "0"), FRESH),
+        (("198.51.100.7", "31000", "0"), FRESH),
+        (("198.51.100.7", "31000", "1050"), ("198.51.100.7", "31000", "1050")),
+        (("", "", "0"), ("", "", "0")),
+        (("(null)", "0", "0"), ("(null)", "0", "0")),
     ],
-    ids=["an earlier timer's end", "the next registration", "its leave", "its end"],
+    ids=["a timer's end", "a timer's end after a move", "the next one", "a leave", "an end"],
 )
 def test_an_iax2_phone_is_not_made_away_by_the_timer_of_an_earlier_registration(
-    url: str, store: Store, written: tuple[str, str], kept: tuple[str, str]
+    url: str, store: Store, written: Registration, kept: Registration
 ) -> None:
     account = AccountFacts("ddi-abcdefgh-" + "k" * 26, iax_secret="p" * 12)
     phone = replace(ALICE, token_accounts=(account,))
     _apply(store, render(replace(SNAPSHOT, peers=(phone,))), 1)
-    assert _iax(url, ("203.0.113.9", "1000")) == ("203.0.113.9", "1000")
+    assert _iax(url, FRESH) == FRESH
     assert _iax(url, written) == kept
 
 
-def _iax(url: str, written: tuple[str, str]) -> tuple[str, str]:
+def _iax(url: str, written: Registration) -> Registration:
     """What stands there after Asterisk wrote where the phone is, and when it registered."""
     mark = "%s" if url.startswith("postgres") else "?"
     place = url if url.startswith("postgres") else url.removeprefix("sqlite:///")
     opened: Any = psycopg.connect(place) if mark == "%s" else sqlite3.connect(place)
     with closing(opened) as connection:
         cursor = connection.cursor()
-        cursor.execute(f"UPDATE ddi_iax SET ipaddr = {mark}, regseconds = {mark}", written)  # noqa: S608
+        sets = f"ipaddr = {mark}, port = {mark}, regseconds = {mark}"
+        cursor.execute(f"UPDATE ddi_iax SET {sets}", written)  # noqa: S608
         connection.commit()
-        cursor.execute("SELECT ipaddr, regseconds FROM ddi_iax")
+        cursor.execute("SELECT ipaddr, port, regseconds FROM ddi_iax")
         (row,) = cursor.fetchall()
-    return row[0], row[1]
+    return row[0], row[1], row[2]
 
 
 def test_a_new_database_is_empty(store: Store) -> None:
