@@ -30,7 +30,8 @@ def main() -> int:
     for name in given.names:
         print(f"bench: {name} …", file=sys.stderr, flush=True)
         results += importlib.import_module(f"bench.{name}").run()
-    write(results, given.json)
+        # After each: a long run that is ended early keeps what it has measured.
+        write(results, given.json)
     print(table(results))
     return 0
 

@@ -49,25 +49,28 @@ def _generation() -> int:
 
 
 def _table(family: int, level: int) -> Imprint:
-    room = ctypes.create_string_buffer(_INFO.pack(b"filter", *[0] * 13), _INFO.size)
-    return _INFO.unpack(_getsockopt(family, level, _GET_INFO, room))[1:]
+    room = bytearray(_INFO.pack(b"filter", *[0] * 13))
+    _getsockopt(family, level, _GET_INFO, room)
+    return _INFO.unpack(room)[1:]
 
 
-def _getsockopt(family: int, level: int, option: int, room: "ctypes.Array[ctypes.c_char]") -> bytes:
-    """Python's own getsockopt takes no argument in and 1 KiB out at most."""
+def _getsockopt(family: int, level: int, option: int, room: bytearray) -> None:
+    """Fill `room`. Python's own getsockopt takes no argument in and 1 KiB out at most."""
     libc = ctypes.CDLL(None, use_errno=True)
     size = ctypes.c_uint(len(room))
     with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as asked:
-        failed = libc.getsockopt(asked.fileno(), level, option, room, ctypes.byref(size))
+        into = (ctypes.c_char * len(room)).from_buffer(room)
+        failed = libc.getsockopt(asked.fileno(), level, option, into, ctypes.byref(size))
     if failed:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-    return room.raw
 
 
-def legacy_entries(version: int) -> bytes:
+def legacy_entries(version: int) -> bytearray:
     """A legacy filter table as the kernel holds it (struct ipt_get_entries); raises OSError."""
     family, level = _FAMILIES[version == 6]
     size = _table(family, level)[-1]
-    room = ctypes.create_string_buffer(_ENTRIES.pack(b"filter", size), _ENTRIES.size + size)
-    return _getsockopt(family, level, _GET_ENTRIES, room)
+    room = bytearray(_ENTRIES.size + size)
+    _ENTRIES.pack_into(room, 0, b"filter", size)
+    _getsockopt(family, level, _GET_ENTRIES, room)
+    return room

@@ -10,8 +10,8 @@ in which no token was found gives the packet back, and the next digits are looke
 """
 
 import hashlib
+from bisect import bisect_left
 from collections import deque
-from functools import lru_cache
 from operator import attrgetter
 
 from firewall.ruleset.marks import FLOW_BIT, MARK_MASK
@@ -20,6 +20,8 @@ from firewall.ruleset.rules import Chain, Rule, SetMark, To
 from firewall.ruleset.types import Token
 
 LEAF = 16
+_KEPT = 32_768  # branches: both slots of 50,000 tokens
+_branches: dict[tuple[str, str, str, int], tuple[tuple[Token, ...], tuple[Chain, ...]]] = {}
 _roots: deque[tuple[str, str, tuple[Token, ...], tuple[Chain, ...]]] = deque(maxlen=4)
 MAX_LEVELS = 5  # below TOK; see gates: the longest way to TOK is 8 chains, behind it are 3 more
 
@@ -41,11 +43,21 @@ def token_chains(slot: str, site_prefix: str, tokens: tuple[Token, ...]) -> tupl
     return made
 
 
-@lru_cache(maxsize=4096)
 def _branch(
     slot: str, site: str, known: str, tokens: tuple[Token, ...], level: int
 ) -> tuple[Chain, ...]:
-    return _split(slot, site, known, tokens, level)
+    """As it was made last, if it still holds the same tokens.
+
+    They are compared, which costs nothing for the same objects; to hash 10,000 takes milliseconds.
+    """
+    name = slot, site, known, level
+    held, made = _branches.get(name, ((), ()))
+    if held != tokens:
+        made = _split(slot, site, known, tokens, level)
+        _branches[name] = tokens, made
+        if len(_branches) > _KEPT:
+            del _branches[next(iter(_branches))]
+    return made
 
 
 def _split(
@@ -58,15 +70,17 @@ def _split(
     below: list[Chain] = []
     # Ordered: what the first and the last share, all between them share.
     shared = len(_common(tokens[0].digits, tokens[-1].digits))
-    groups: dict[str, list[Token]] = {}
-    for token in tokens:
-        groups.setdefault(token.digits[: shared + 1], []).append(token)
-    for stem, group in groups.items():
-        if len(group) == 1:
-            rules.append(_accept(group[0]))
-            continue
-        rules.append(Rule((Holds(site + stem),), To(_name(slot, stem), back=True)))
-        below += _branch(slot, site, stem, tuple(group), level + 1)
+    start = 0
+    while start < len(tokens):
+        stem = tokens[start].digits[: shared + 1]
+        # Above all digits (RFC 4648's base32 in lower case): behind the last of this stem.
+        end = bisect_left(tokens, f"{stem}~", start, key=attrgetter("digits"))
+        if end - start == 1:
+            rules.append(_accept(tokens[start]))
+        else:
+            rules.append(Rule((Holds(site + stem),), To(_name(slot, stem), back=True)))
+            below += _branch(slot, site, stem, tokens[start:end], level + 1)
+        start = end
     return (Chain(_name(slot, known), (*rules, _end(slot, known))), *below)
 
 

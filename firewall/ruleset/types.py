@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Literal
 
 from firewall.ruleset.marks import MARK_BITS
@@ -183,7 +184,7 @@ class Intent:
             raise Invalid("revoked", "holds a mark twice", "give each mark once")
         if marks & set(self.revoked):
             raise Invalid("revoked", "holds the mark of a live token", "drop one of the two")
-        _set(self, "tokens", tuple(sorted(self.tokens, key=lambda token: token.mark)))
+        _set(self, "tokens", tuple(sorted(self.tokens, key=attrgetter("mark"))))
         _set(self, "revoked", tuple(sorted(self.revoked)))
 
     def _check_options(self) -> None:
