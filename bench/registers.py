@@ -31,6 +31,8 @@ REGISTERS = 3000
 #: Phones that register again and again, so that only what is beside them grows.
 REGULARS = 10
 RUNS = 3
+#: Seconds for the documented configuration to boot: it reads every phone first.
+PATIENCE = 120.0
 CALLS = 40
 _ROOT = Path(__file__).resolve().parent.parent
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -55,7 +57,7 @@ class Place:
             ),
             "documented": Changed(
                 folder, NODE, self.url, "bench" * 6, ns,
-                files={"sorcery.conf": SORCERY}, tables=tuple(THEIRS),
+                files={"sorcery.conf": SORCERY}, tables=tuple(THEIRS), start_timeout=PATIENCE,
             ),
         }  # fmt: skip
         pbx = Pbx(made[kind])
@@ -160,11 +162,14 @@ def _sipp(place: Place, values: Path, count: int) -> None:
         "-l", "30", "-r", "3000", "-i", "203.0.113.66", "-p", "5080", "-nostdin", "-nd",
         "-timeout", "280s", f"{SERVER}:5060",
     )  # fmt: skip
-    done = subprocess.run(
-        place.world.argv("attacker", argv),
-        env={**command.env, "TERM": "dumb", "PATH": os.environ["PATH"]},
-        cwd=place.folder, capture_output=True, text=True, check=False, timeout=290,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            place.world.argv("attacker", argv),
+            env={**command.env, "TERM": "dumb", "PATH": os.environ["PATH"]},
+            cwd=place.folder, capture_output=True, text=True, check=False, timeout=290,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise LabError(f"sipp did not end {count} REGISTERs within 290 s") from None
     if done.returncode:
         raise LabError(f"sipp ended with {done.returncode}: {done.stderr[-300:]}")
 

@@ -39,6 +39,7 @@ class PbxPlan:
     """What is to be run, and where; ``ns`` None is this process's own network.
 
     ``realtime_url`` is what Asterisk connects to (``sqlite:////…`` or ``postgresql://…``).
+    ``start_timeout``: seconds within which it must have booted.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class PbxPlan:
     ns: Namespace | None = None
     ami_user: str = "ddiweb"
     ami_port: int = 5038
+    start_timeout: float = START_TIMEOUT
     ami_tls: AmiTls | None = None
     #: What the dialplan executes is written to the console's log; it slows calls down.
     tells_steps: bool = False
@@ -114,7 +116,7 @@ class PbxPlan:
             cwd=self.folder,
             ns=self.ns,
             ready=self.ready,
-            ready_timeout=START_TIMEOUT,
+            ready_timeout=self.start_timeout,
             stop_timeout=STOP_TIMEOUT,
         )
 
@@ -178,7 +180,7 @@ class Pbx(Running):
             return self.plan.ready()
 
         try:
-            wait_until(ready, START_TIMEOUT, "Asterisk is booted")
+            wait_until(ready, self.plan.start_timeout, "Asterisk is booted")
         except BaseException:
             self.stop()
             raise
