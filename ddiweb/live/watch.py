@@ -28,8 +28,11 @@ log = logging.getLogger(__name__)
 
 SETTLE = 0.15  # seconds after an event, so that a burst of registrations is one reading
 SHARE = 20  # a long list is read so rarely that it takes a twentieth of the time
+#: Seconds; but not more rarely than this. What made a reading slow may be over (a busy database, a
+#: busy machine), and of a phone that goes Asterisk tells no event.
+RARELY = 10.0
 PING = 10.0
-LONGEST_WAIT = 10.0
+LONGEST_WAIT = 5.0
 
 
 @dataclass
@@ -45,6 +48,10 @@ class Reading:
         """Read it as soon as a burst of events is over."""
         self.at = min(self.at, time.monotonic() + SETTLE)
 
+    def rest(self, took: float) -> None:
+        """It was read just now, in ``took`` seconds: say when it is to be read again."""
+        self.at = time.monotonic() + max(self.every, min(self.share * took, RARELY))
+
 
 class Watch:
     """Watches one node until ``stop`` is set."""
@@ -54,7 +61,7 @@ class Watch:
         self.stop = stop
         self.contacts = Reading(readings.contacts, 1.0)
         self.channels = Reading(readings.channels, 5.0)
-        self.trunks = Reading(readings.trunks, 30.0)
+        self.trunks = Reading(readings.trunks, 10.0)
         self.tolls = Reading(tolls.alarms, 5.0)
         self.registrations = Reading(readings.registrations, float("inf"))
         self.restarts = Reading(Restarter().step, 1.0, share=0)
@@ -69,7 +76,7 @@ class Watch:
         )
 
     def run(self) -> None:
-        """Connect, watch, and connect again; waits longer after each failure, at most 10 s."""
+        """Connect, watch, and connect again; waits longer after each failure, at most 5 s."""
         wait = 0.5
         while not self.stop.is_set():
             began = time.monotonic()
@@ -104,19 +111,24 @@ class Watch:
                 if time.monotonic() >= one.at:
                     began = time.monotonic()
                     one.read(node, client)
-                    now = time.monotonic()
-                    one.at = now + max(one.every, one.share * (now - began))
+                    one.rest(time.monotonic() - began)
             soonest = min(one.at for one in self.all) - time.monotonic()
             message = client.next_event(max(0.02, min(soonest, 1.0)))
             if message is not None:
-                self._take(message)
+                self.take(message)
 
     def _read_all_anew(self) -> None:
         for one in self.all:
             one.at = 0.0
 
-    def _take(self, message: Message) -> None:
-        if message.event in channels.CHANGES:
+    def take(self, message: Message) -> None:
+        """Hasten what an event is about."""
+        if message.event == "FullyBooted":
+            # It lets us log in, and answers, before it knows its endpoints: what it told by then
+            # would stand until the next reading, or for ever.
+            for one in self.all:
+                one.hasten()
+        elif message.event in channels.CHANGES:
             self.channels.hasten()
         elif message.event == "Registry":
             self.registrations.hasten()

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ddiweb.deploy.errors import DeployError
@@ -33,6 +33,10 @@ class State:
     contacts: frozenset[str]
     legs: frozenset[str]
     trunk: bool | None
+
+
+def _told(value: frozenset[str] | bool | None) -> str:
+    return ",".join(sorted(value)) or "none" if isinstance(value, frozenset) else str(value)
 
 
 class Ground:
@@ -92,10 +96,19 @@ class Ground:
             state[0]["answers"] if state else None,
         )
 
-    def agree(self) -> bool:
-        """Whether the panel shows what Asterisk holds, read before and after."""
+    def differs(self) -> str:
+        """What the panel shows else than Asterisk holds, read before and after; or nothing."""
         before, shown = self.held(), self.shown()
-        return before is not None and before == shown == self.held()
+        if before is None:
+            return "Asterisk does not answer"
+        if before == shown:
+            return "" if self.held() == shown else "Asterisk changed meanwhile"
+        parts = [one.name for one in fields(State)]
+        return " and ".join(
+            f"{name} held {_told(getattr(before, name))} shown {_told(getattr(shown, name))}"
+            for name in parts
+            if getattr(before, name) != getattr(shown, name)
+        )
 
     def calls(self, callers: list[str]) -> subprocess.Popen[str]:
         """Begin calls from the vendor, one a caller's number (digits), which is also its id."""

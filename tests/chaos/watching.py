@@ -3,8 +3,9 @@
 ``python -m tests.chaos.watching --times 200`` first measures how long after the event a contact
 that is lost, a trunk that is down and a wrong password are in the database (at most 2 s), then
 kills at random instants around registrations, calls and a vendor that comes and goes, and measures
-for how long the panel shows something else than Asterisk holds (at most 30 s). It ends with 0 only
-if all of it was in time.
+for how long the panel shows something else than Asterisk holds (at most 30 s). Each line tells what
+was waited for and since when, one of more than 15 s also what the services said meanwhile. It ends
+with 0 only if all of it was in time.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from peers.realtime.ami import AmiClient
 from peers.realtime.ami_message import Message
 from tests.chaos.ground import Ground
 
-SOON, LATE = 2.0, 30.0
+SOON, LONG, LATE = 2.0, 15.0, 30.0
+SPEAKERS = ("sandbox.log", "log/watch.log")
 VICTIMS = ("watch", "redis", "asterisk")
 
 
@@ -112,16 +114,52 @@ def kill(ground: Ground, dice: random.Random, number: int) -> dict[str, Any]:
         if lead > 0:
             act()
         time.sleep(abs(lead))
+        marks = _ends(ground)
         ground.stack.kill(victim)
         begun = time.monotonic()
         if lead <= 0:
             act()
-        try:
-            wait_until(ground.agree, LATE + 15, "the panel shows what Asterisk holds")
-            wrong = time.monotonic() - begun
-        except LabError:
-            wrong = float("inf")
-    return {"victim": victim, "change": change, "lead": round(lead, 2), "wrong": round(wrong, 2)}
+        waited, wrong = _waited(ground, begun)
+    line: dict[str, Any] = {"victim": victim, "change": change, "lead": round(lead, 2)}
+    line |= {"wrong": round(wrong, 2), "waited": waited}
+    return line | ({"said": _said(ground, marks)} if wrong > LONG else {})
+
+
+def _waited(ground: Ground, begun: float) -> tuple[list[str], float]:
+    """What was waited for, each with the seconds since ``begun``, and how long in all."""
+    seen: list[str] = []
+    last = ""
+
+    def agree() -> bool:
+        nonlocal last
+        now = time.monotonic() - begun
+        found = ground.differs()
+        if found not in ("", last):
+            seen.append(f"{now:.1f} s: {found}")
+        last = found
+        return not found
+
+    try:
+        wait_until(agree, LATE + 15, "the panel shows what Asterisk holds")
+    except LabError:
+        return seen, float("inf")
+    return seen, time.monotonic() - begun
+
+
+def _ends(ground: Ground) -> dict[str, int]:
+    """How long the logs are."""
+    files = {name: ground.stack.folder / name for name in SPEAKERS}
+    return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
+
+
+def _said(ground: Ground, marks: dict[str, int]) -> list[str]:
+    """What the logs say behind these ends."""
+    lines: list[str] = []
+    for name, mark in marks.items():
+        with contextlib.suppress(FileNotFoundError), (ground.stack.folder / name).open() as file:
+            file.seek(mark)
+            lines += [f"{name}: {line.rstrip()[:200]}" for line in file.readlines()[-20:]]
+    return lines
 
 
 def main() -> int:
@@ -137,19 +175,20 @@ def main() -> int:
             ground = Ground(stack)
             worst = delays(ground, max(1, given.times // 20))
             print(json.dumps({"slowest": worst, "of": max(1, given.times // 20)}), flush=True)
-            wrong: list[float] = []
+            lines: list[dict[str, Any]] = []
             for number in range(given.times):
-                line = kill(ground, dice, number)
-                wrong.append(line["wrong"])
-                print(json.dumps(line), flush=True)
+                lines.append(kill(ground, dice, number))
+                print(json.dumps(lines[-1]), flush=True)
         finally:
             stack.stop()
-    slow = [one for one in wrong if one > LATE]
-    wrong.sort()
+    lines.sort(key=lambda line: float(line["wrong"]))
+    wrong = [float(line["wrong"]) for line in lines]
+    late = sum(one > LATE for one in wrong)
     print(
-        f"{len(wrong)} kills: wrong for {wrong[len(wrong) // 2]} s (median), {wrong[-1]} s at most"
+        f"{len(wrong)} kills: wrong for {wrong[len(wrong) // 2]} s (median), {wrong[-1]} s at most;"
+        f" {late} of them for more than {LATE:g} s. The slowest: {json.dumps(lines[-1])}"
     )
-    return 1 if slow or max(worst.values()) > SOON else 0
+    return 1 if late or max(worst.values()) > SOON else 0
 
 
 if __name__ == "__main__":
