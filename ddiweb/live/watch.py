@@ -96,6 +96,7 @@ class Watch:
         dropped = 0
         ping_at = time.monotonic()
         self._read_all_anew()
+        log.info("watch of %s: connected to Asterisk %s", self.slug, client.version)
         while not self.stop.is_set():
             if time.monotonic() >= ping_at:
                 client.ping()

@@ -3,15 +3,16 @@
 ``python -m tests.chaos.watching --times 200`` first measures how long after the event a contact
 that is lost, a trunk that is down and a wrong password are in the database (at most 2 s), then
 kills at random instants around registrations, calls and a vendor that comes and goes, and measures
-for how long the panel shows something else than Asterisk holds (at most 30 s). Each line tells what
-was waited for and since when, one of more than 15 s also what the services said meanwhile. It ends
-with 0 only if all of it was in time.
+for how long the panel shows something else than Asterisk holds (at most 30 s). Each line tells the
+machine's load, what was waited for and since when; one of more than 15 s also what the services
+said meanwhile. It ends with 0 only if all of it was in time.
 """
 
 import argparse
 import contextlib
 import functools
 import json
+import os
 import random
 import sys
 import tempfile
@@ -121,7 +122,7 @@ def kill(ground: Ground, dice: random.Random, number: int) -> dict[str, Any]:
             act()
         waited, wrong = _waited(ground, begun)
     line: dict[str, Any] = {"victim": victim, "change": change, "lead": round(lead, 2)}
-    line |= {"wrong": round(wrong, 2), "waited": waited}
+    line |= {"wrong": round(wrong, 2), "load": round(os.getloadavg()[0], 1), "waited": waited}
     return line | ({"said": _said(ground, marks)} if wrong > LONG else {})
 
 
