@@ -134,8 +134,8 @@ class Watch:
         elif message.event == "Registry":
             self.registrations.hasten()
         elif message.event == "Reload":
-            self.registrations.hasten()
-            self.trunks.hasten()
+            for one in (self.registrations, self.trunks, self.notes):
+                one.hasten()
         elif message.event in events.CONTACT_CHANGES:
             changed = events.contact_change(message)
             trunk = changed is not None and changed.aor.startswith("trunk_")

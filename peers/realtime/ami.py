@@ -100,6 +100,14 @@ class AmiClient:
             self.close()
             raise
 
+    def ends(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Address and port of this end and of Asterisk's; raises Retryable if not connected."""
+        connection = self._connected()
+        try:
+            return connection.getsockname()[:2], connection.getpeername()[:2]
+        except OSError as error:
+            raise Retryable(f"AMI: connection lost ({error.strerror or error})") from error
+
     def close(self) -> None:
         """End the connection; harmless when there is none."""
         if self._socket is not None:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,10 @@ pytestmark = pytest.mark.asterisk
 
 def _owed(stack: Stack) -> str:
     return str(stack.ask("GET", "/status/")["nodes"][0]["restart_owed"])
+
+
+def _owed_of(stack: Stack) -> Callable[[], str]:
+    return lambda: _owed(stack)
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,24 @@ def test_a_restart_waits_for_the_call_and_brings_the_new_ports_with_all_registra
         assert rtp(stack) == (12000, 12199)
         again = vendor.call(f"sip:{made['number']}@{SERVER}")
         assert again.status == 200, "the registration is still there"
+
+
+def test_a_former_port_of_sip_over_tls_is_named_until_asterisk_lets_go_of_it(
+    stack: Stack, made: dict[str, Any]
+) -> None:
+    node = stack.rows("/nodes/")[0]
+    at, former = f"/nodes/{node['slug']}/", "still serves SIP over TLS on port {}"
+    stack.ask("PATCH", at, {"tls_port": 5071})
+    confirmed(stack)
+    wait_until(lambda: former.format(node["tls_port"]) in _owed(stack), 40, "it is named")
+    stack.ask("PATCH", at, {"tls_port": node["tls_port"]})
+    confirmed(stack)
+    wait_until(
+        lambda: former.format(5071) in _owed(stack), 40, "the other is named", _owed_of(stack)
+    )
+    restart(stack, "now")
+    confirmed(stack)
+    wait_until(lambda: not _owed(stack), 40, "nothing is owed", _owed_of(stack))
 
 
 def test_a_restart_that_is_taken_back_never_comes(
