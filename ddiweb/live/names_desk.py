@@ -1,9 +1,10 @@
 """The thread that answers the dialplan's questions for names of callers.
 
 It needs the panel's database for nothing but its settings: while that is down, those that were read
-last go on.
+last go on. The dialplan asks only as long as it was told lately, over AMI, that the port is ours.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -12,14 +13,18 @@ from datetime import timedelta
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from ddiweb.deploy.models import Node
 from ddiweb.fields import UndecipherableError
 from peers.callernames.desk import Desk
 from peers.callernames.names import Health, Names
 from peers.models import NameLookup
+from peers.realtime.ami import ActionRefused, AmiClient
 
 log = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds between two looks at the settings
+#: Seconds for which the dialplan may ask after it was told so, and between two such words.
+LEASE, RENEW = 10, 4.0
 
 
 class NamesDesk:
@@ -48,6 +53,17 @@ class NamesDesk:
             self._listen(wanted=False)
             self.names.close()
             self.stop.set()
+
+    def lease(self, node: Node, client: AmiClient) -> None:
+        """Let the dialplan ask for the next ten seconds, if we listen; raises as ``client``.
+
+        Asterisk's own database holds it, which no other user of this machine can write.
+        """
+        if self._desk is None:
+            return
+        until = str(int(time.time()) + LEASE)
+        with contextlib.suppress(ActionRefused):  # an account of an earlier version: no names
+            client.action("DBPut", Family="names", Key="until", Val=until)
 
     def _look(self) -> str:
         """Bring the settings into force; returns what stood in the way."""

@@ -54,10 +54,11 @@ class Reading:
 
 
 class Watch:
-    """Watches one node until ``stop`` is set."""
+    """Watches one node until ``stop`` is set; ``more`` is done over the same connection."""
 
-    def __init__(self, slug: str, stop: threading.Event) -> None:
+    def __init__(self, slug: str, stop: threading.Event, *more: Reading) -> None:
         self.slug = slug
+        self.more = more
         self.stop = stop
         self.contacts = Reading(readings.contacts, 1.0)
         self.channels = Reading(readings.channels, 5.0)
@@ -72,7 +73,7 @@ class Watch:
         """All lists; what is short comes first."""
         return (
             *(self.channels, self.registrations, self.trunks, self.contacts),
-            *(self.tolls, self.restarts, self.notes),
+            *(self.tolls, self.restarts, self.notes, *self.more),
         )
 
     def run(self) -> None:

@@ -2,10 +2,15 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 
 from lab.phones import PjsuaPhone
 from lab.vendor import SECOND, VENDOR_TONE_HZ
+from peers.realtime import trunk_rows
 from peers.realtime.facts import StepFacts, TrunkFacts
+from peers.realtime.outgoing import TollFacts
 from tests.asterisk.conftest import LONDON, PARIS, PHONE_TONE_HZ, Bench, peer, ring, snapshot
 
 Phones = Callable[..., PjsuaPhone]
@@ -133,6 +138,27 @@ def test_the_trunks_channel_limit_is_a_hard_stop(bench: Bench, phone: PjsuaPhone
         first.identify("1", "203.0.113.20")
         first.call(f"sip:{LONDON}@203.0.113.10", wait=0.5)
         assert bench.vendor().call(LONDON).status == 486
+
+
+@pytest.mark.parametrize(
+    ("told", "rings"), [(None, 1), (1, 1), (0, 2)], ids=["nowhere", "one", "no cap"]
+)
+def test_a_cap_that_an_earlier_version_wrote_nowhere_is_that_of_outgoing_calls_or_one(
+    bench: Bench, phone: PjsuaPhone, monkeypatch: pytest.MonkeyPatch, told: int | None, rings: int
+) -> None:
+    whole = trunk_rows._inbound
+    monkeypatch.setattr(trunk_rows, "_inbound", lambda *facts: whole(*facts)[:7])
+    tolls = () if told is None else (TollFacts("trunk_1", channels=told),)
+    bench.apply(replace(snapshot(), tolls=tolls))
+    phone.answer_with(180)
+    with PjsuaPhone(
+        bench.world.ns["vendor"], bench.folder / f"first{told}", address="203.0.113.20", port=5070
+    ) as first:
+        first.identify("1", "203.0.113.20")
+        first.call(f"sip:{LONDON}@203.0.113.10", wait=0.5)
+        assert len(phone.state().incoming) == 1
+        bench.vendor().call(LONDON)
+        assert len(phone.state().incoming) == rings
 
 
 def test_a_phone_may_not_place_calls(bench: Bench, phone: PjsuaPhone) -> None:

@@ -92,6 +92,12 @@ class Side:
         self.desk.child.stdin.flush()
         assert self.desk.child.stdout.readline() == b"ready\n"
 
+    def lease(self, seconds: int) -> None:
+        """Tell the dialplan that the port is the desk's for so long, as the watch does."""
+        until = str(int(time.time()) + seconds)
+        with self.bench.pbx.client() as client:
+            client.action("DBPut", Family="names", Key="until", Val=until)
+
     def asked(self, namespace: str = "vendor") -> list[str]:
         """What the service there was asked."""
         lines = (self.folder / f"in-{namespace}.log").read_text().splitlines()
@@ -120,6 +126,7 @@ def ringing(bench: Bench, side: Side, phone: PjsuaPhone) -> PjsuaPhone:
     node = replace(NODE, name_lookup=WAIT_MS)
     bench.apply(replace(snapshot(), node=node, numbers=(number,)))
     side.use(OTHER)
+    side.lease(3600)
     return phone
 
 
@@ -224,6 +231,16 @@ def test_whoever_took_the_desks_port_writes_no_line_into_the_invite(
         side.wait_for("srv", "127.0.0.1", 5050)
         assert shown(bench, ringing, "11") == ["EveX-Evil: 1X-More: sip:x@y[31m"]
         assert not ringing.state().incoming[-1].header("X-Evil")
+
+
+def test_nobody_is_asked_at_the_desks_port_unless_ddiweb_said_lately_that_it_is_its_own(
+    bench: Bench, side: Side, ringing: PjsuaPhone
+) -> None:
+    squatter = "tests.asterisk.names_squatter", "5050"
+    side.lease(-1)
+    with side.without_desk(), side._run("srv", *squatter, log="squatter"):
+        side.wait_for("srv", "127.0.0.1", 5050)
+        assert shown(bench, ringing, "11") == ["Vendor says"]
 
 
 def test_this_machine_and_its_network_are_asked_only_if_the_operator_says_so(

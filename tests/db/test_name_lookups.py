@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 import urllib.request
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 from django.db import connection
 
 from ddiweb.deploy.models import Node
-from ddiweb.live.names_desk import NamesDesk
+from ddiweb.live.names_desk import LEASE, RENEW, NamesDesk
 from peers.callernames.fetch import FetchError
 from peers.models import NameLookup
 from peers.realtime import snapshot
+from peers.realtime.ami import AmiClient
 from peers.realtime.render import render
 from tests import factories
+from tests.contracts.fake_ami import SECRET as AMI_SECRET
+from tests.contracts.fake_ami import FakeAmi
 from tests.db import panel
 from tests.db.api import V1, client, faults, operator, user
 
@@ -142,6 +146,25 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def test_the_dialplan_is_told_that_it_may_ask_only_while_the_port_is_ours(node: Node) -> None:
+    fake = FakeAmi()
+    desk = NamesDesk("london", _free_port(), threading.Event())
+    try:
+        NameLookup.objects.create(node=node, url=URL)
+        with AmiClient("127.0.0.1", fake.port, "ddiweb", AMI_SECRET, timeout=2) as client:
+            with socket.create_server(("127.0.0.1", desk.port)):
+                assert "OSError" in desk._look()
+                desk.lease(node, client)
+                assert fake.database == {}
+            assert desk._look() == ""
+            desk.lease(node, client)
+        left = int(fake.database["until"]) - time.time()
+        assert RENEW < left <= LEASE
+    finally:
+        desk._listen(wanted=False)
+        fake.server.close()
 
 
 def test_the_watch_answers_by_the_settings_of_now_and_notes_how_the_service_fares(

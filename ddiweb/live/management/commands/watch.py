@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand
 
 from ddiweb.live.collector import Collector
 from ddiweb.live.guard import Guard
-from ddiweb.live.names_desk import NamesDesk
-from ddiweb.live.watch import Watch
+from ddiweb.live.names_desk import RENEW, NamesDesk
+from ddiweb.live.watch import Reading, Watch
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         for helper in helpers:
             helper.start()
         try:
-            Watch(settings.NODE, stop).run()
+            Watch(settings.NODE, stop, Reading(desk.lease, RENEW, share=0)).run()
         finally:
             stop.set()
             for helper in helpers:
