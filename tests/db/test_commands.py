@@ -10,10 +10,11 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from ddiweb import doctor
+from ddiweb import doctor, doctor_machine, doctor_node
 from ddiweb.deploy import pipeline, registry
 from ddiweb.deploy.errors import Refused, Retryable
 from ddiweb.deploy.models import Deployment, Node
+from ddiweb.doctor_findings import Bad
 from tests import factories
 from tests.fakes import MemoryTarget
 
@@ -139,11 +140,11 @@ def good() -> str:
 
 
 def bad() -> str:
-    raise doctor._Bad("it is broken", "mend it")
+    raise Bad("it is broken", "mend it")
 
 
 def warned() -> str:
-    raise doctor._Bad("it is odd", "look at it", "warn")
+    raise Bad("it is odd", "look at it", "warn")
 
 
 def broken() -> str:
@@ -174,24 +175,26 @@ def test_doctor_as_json_names_part_grade_and_remedy(monkeypatch: pytest.MonkeyPa
 
 
 def test_doctor_names_redis_when_it_is_away() -> None:
-    finding = next(iter(doctor.examine([doctor.broker])))
+    finding = next(iter(doctor.examine([doctor_machine.broker])))
     assert (finding.grade, "DDIWEB_REDIS_URL" in finding.remedy) == ("fail", True)
 
 
 def test_doctor_asks_a_dry_node_for_no_asterisk(node: Node) -> None:
     Node.objects.update(dry_run=True)
-    parts = doctor.examine([doctor.watch, doctor.realtime, doctor.asterisk, doctor.agent])
+    parts = doctor.examine(
+        [doctor_node.watch, doctor_node.realtime, doctor_node.asterisk, doctor_node.agent]
+    )
     assert {finding.grade for finding in parts} == {"ok"}
 
 
 def test_doctor_finds_the_agent_away(node: Node) -> None:
-    finding = next(iter(doctor.examine([doctor.agent])))
+    finding = next(iter(doctor.examine([doctor_node.agent])))
     assert (finding.grade, "can't be reached" in finding.says) == ("fail", True)
 
 
 def test_doctor_never_prints_the_databases_url(node: Node, settings: Any) -> None:
     settings.REALTIME_URL = "postgresql://u:s3cret@/nowhere?host=/nowhere"
-    said = str(list(doctor.examine([doctor.realtime])))
+    said = str(list(doctor.examine([doctor_node.realtime])))
     assert "s3cret" not in said
 
 
@@ -237,7 +240,7 @@ def sandbox_tree(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("sandbox_tree")
 def test_in_a_sandbox_tree_doctor_names_make_run_not_a_servers_unit(node: Node) -> None:
-    (found,) = doctor.examine([doctor.worker])
+    (found,) = doctor.examine([doctor_node.worker])
     assert (found.grade, found.remedy) == ("fail", "`make run` does not run: start it")
 
 
@@ -245,7 +248,7 @@ def test_on_a_server_doctor_names_the_unit(
     node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
-    (found,) = doctor.examine([doctor.worker])
+    (found,) = doctor.examine([doctor_node.worker])
     assert "start ddiweb-worker" in found.remedy
 
 
@@ -254,5 +257,5 @@ def test_in_dry_run_doctor_asks_for_no_programs_and_no_certificate(
 ) -> None:
     Node.objects.filter(pk=node.pk).update(dry_run=True)
     monkeypatch.setattr("lab.tools.system_program", lambda _name: None)
-    said = [found.says for found in doctor.examine([doctor.certificate, doctor.tools])]
+    said = [found.says for found in doctor.examine([doctor_node.certificate, doctor_node.tools])]
     assert said == ["not needed: dry run"] * 2

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from ddiweb import doctor
+from ddiweb.doctor_findings import Finding
 
 
 class Command(BaseCommand):
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         if any(finding.grade == "fail" for finding in findings):
             raise SystemExit(1)
 
-    def _show(self, finding: doctor.Finding) -> None:
+    def _show(self, finding: Finding) -> None:
         styles = {"ok": self.style.SUCCESS, "warn": self.style.WARNING, "fail": self.style.ERROR}
         grade = styles[finding.grade](f"{finding.grade:<5}")
         self.stdout.write(f"{grade}{finding.part:<12} {finding.says}")
