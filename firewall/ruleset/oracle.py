@@ -29,6 +29,7 @@ their window, no flow has timed out, what is throttled happens within 15 s.
 from collections.abc import Callable
 
 from firewall.ruleset.bystander import Bystander
+from firewall.ruleset.contents import Secrets, is_opening, is_response
 from firewall.ruleset.memory import (
     Flow,
     Memory,
@@ -68,7 +69,7 @@ class Oracle(Bystander):
         self._vendors = networks_of(intent.vendors)
         self._exceptions = networks_of(intent.exceptions)
         self._bans = networks_of(intent.bans)
-        self._tokens = {token.value.encode(): token.mark for token in intent.tokens}
+        self._secrets = Secrets(intent.site_prefix, intent.tokens)
         self._revoked = set(intent.revoked)
 
     def judge(self, packet: Packet) -> Verdict:
@@ -136,7 +137,7 @@ class Oracle(Bystander):
         flow = self.memory.flows.get(key_of(packet))
         if flow and flow.mark is not None:
             return self._marked(packet, flow)
-        return self._answer(packet, flow) if _is_response(packet) else self._stranger(packet)
+        return self._answer(packet, flow) if is_response(packet) else self._stranger(packet)
 
     def _iax(self, packet: Packet) -> Verdict:
         """A token in a NEW or REGREQ proves the flow; a vendor is a stranger here."""
@@ -146,7 +147,7 @@ class Oracle(Bystander):
         flow = self.memory.flows.get(key_of(packet))
         if flow and flow.mark is not None:
             return self._frame(packet, flow)
-        if not _is_opening(packet):
+        if not is_opening(packet):
             return drop("a frame of IAX2 that opens nothing, outside of proven flows")
         return self._stranger(packet)
 
@@ -155,9 +156,9 @@ class Oracle(Bystander):
             was, flow.mark = flow.mark, None
             return under(f"flow of revoked mark {was}", self._stranger(packet))
         way = f"flow proven by mark {flow.mark}"
-        if packet.size > LONGEST or not self._has_prefix(packet):
+        if packet.size > LONGEST or not self._secrets.hinted(packet):
             return accept(way)
-        found = self._token(packet)
+        found = self._secrets.mark(packet)
         flow.mark = flow.mark if found is None else found
         return under(way, self._shown(packet, flow, "site prefix found"))
 
@@ -173,14 +174,14 @@ class Oracle(Bystander):
         if flow.mark not in self._revoked:
             return self._proven(packet, flow)
         was, flow.mark = flow.mark, None
-        verdict = drop("a SIP response") if _is_response(packet) else self._stranger(packet)
+        verdict = drop("a SIP response") if is_response(packet) else self._stranger(packet)
         return under(f"flow of revoked mark {was}", verdict)
 
     def _proven(self, packet: Packet, flow: Flow) -> Verdict:
         """A flow that showed a live token. A newer token in it takes it over (rotation)."""
         way = f"flow proven by mark {flow.mark}"
-        if packet.size <= LONGEST and self._has_prefix(packet):
-            found = None if _is_response(packet) else self._token(packet)
+        if packet.size <= LONGEST and self._secrets.hinted(packet):
+            found = None if is_response(packet) else self._secrets.mark(packet)
             flow.mark = flow.mark if found is None else found
             return under(way, self._shown(packet, flow, "site prefix found"))
         if packet.protocol == "tcp":
@@ -190,11 +191,11 @@ class Oracle(Bystander):
     def _stranger(self, packet: Packet) -> Verdict:
         if packet.size > LONGEST:
             return drop(f"{packet.size} bytes: more than a stranger may send, not searched")
-        if not self._has_prefix(packet):
+        if not self._secrets.hinted(packet):
             return drop("no token")
         if self.intent.countries and not self._at_home(packet.source):
             return drop("site prefix found", "not from a chosen country")
-        mark = self._token(packet)
+        mark = self._secrets.mark(packet)
         if mark is None:
             return drop("site prefix found", "no live token")
         flow = self.memory.flows.get(key_of(packet)) or Flow(by_host=False)
@@ -278,31 +279,3 @@ class Oracle(Bystander):
         if found:
             return drop(f"ban {found}")
         return drop("jailed by the agent") if packet.source in self.memory.jail else None
-
-    def _has_prefix(self, packet: Packet) -> bool:
-        site = self.intent.site_prefix.encode()
-        return site in packet.payload or site in packet.extra
-
-    def _token(self, packet: Packet) -> int | None:
-        """The mark of a live token that the packet holds anywhere, in the last one's place."""
-        site, found = self.intent.site_prefix.encode(), None
-        for text in (packet.extra, packet.payload):
-            at = text.find(site)
-            while at >= 0:
-                found = self._tokens.get(text[at : at + len(site) + 26], found)
-                at = text.find(site, at + 1)
-        return found
-
-
-def _is_response(packet: Packet) -> bool:
-    """An IPv6 packet with extension headers is never taken for one: they could disguise it."""
-    plain = packet.protocol == "udp" and (packet.family == 4 or not packet.extra)
-    return plain and packet.payload.startswith(b"SIP/")
-
-
-def _is_opening(packet: Packet) -> bool:
-    """A full frame of type IAX, NEW or REGREQ (RFC 5456, 8.1.1 and 8.2); plain headers only."""
-    frame = packet.payload
-    plain = packet.family == 4 or not packet.extra
-    opens = frame[10:12] in (b"\x06\x01", b"\x06\x0d")
-    return plain and len(frame) >= 12 and frame[0] >= 0x80 and opens

@@ -15,15 +15,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from firewall.ruleset.marks import MARK_BITS
-from firewall.ruleset.values import (
-    Invalid,
-    network,
-    networks,
-    ports,
-    record,
-    sized,
-    whole,
-)
+from firewall.ruleset.values import Invalid, network, networks, ports, record, sized, whole
 
 MAX_TOKENS = 50_000
 MAX_REVOKED = 4096
