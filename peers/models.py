@@ -17,20 +17,14 @@ from peers.connection_models import CONSTRAINTS, SECRETS, Connection
 from peers.defaults import default_codecs
 from peers.leak_models import TokenLeak
 from peers.name_lookup_models import NameLookup
-from peers.outgoing_models import (
-    OutgoingPolicy,
-    OutgoingPrefix,
-    OutgoingTrunk,
-    Rate,
-    TollAlarm,
-    TrunkToll,
-)
+from peers.outgoing_models import OutgoingPolicy, OutgoingPrefix, OutgoingTrunk
 from peers.person_models import Person, StepPerson
 from peers.route_models import Number, Step, StepPeer
 from peers.schedule_models import Schedule, ScheduleTime
 from peers.sound_models import Sound
 from peers.tls_models import Authority, NodeCertificate, ProvisioningLink
 from peers.token_models import Token
+from peers.toll_models import Rate, TollAlarm, TrunkToll
 from peers.trunk_models import Trunk, TrunkServer
 from peers.validators import known_codecs
 from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork

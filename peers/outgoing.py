@@ -5,8 +5,6 @@ from decimal import Decimal
 from ddiweb.deploy.models import Node
 from peers.models import OutgoingPolicy, Peer, Trunk, TrunkToll
 from peers.numbering.zones import destinations, zones
-from peers.outgoing_models import UNIT
-from peers.outgoing_models import Caps as CapsModel
 from peers.realtime.outgoing import (
     TRUNKS_MAX,
     CallerOutFacts,
@@ -16,6 +14,8 @@ from peers.realtime.outgoing import (
     RateFacts,
     TollFacts,
 )
+from peers.toll_models import UNIT
+from peers.toll_models import Caps as CapsModel
 
 
 def facts(node: Node) -> OutgoingFacts:

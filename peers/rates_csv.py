@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 
 from django.core.exceptions import ValidationError
 
-from peers.outgoing_models import PREFIX, Rate
 from peers.realtime.outgoing import RATES_MAX
+from peers.toll_models import PREFIX, Rate
 
 BYTES_MAX = 2_000_000
 HIGHEST = Decimal(10_000)

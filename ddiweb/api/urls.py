@@ -20,6 +20,7 @@ from peers.api import (
     persons,
     schedules,
     sounds,
+    tolls,
     trunk_presets,
     voicemail,
 )
@@ -38,9 +39,9 @@ router.register("name-lookups", name_lookups.NameLookupViewSet, "name-lookups")
 router.register("schedules", schedules.ScheduleViewSet, "schedules")
 router.register("sounds", sounds.SoundViewSet, "sounds")
 router.register("outgoing-policies", outgoing.OutgoingPolicyViewSet, "outgoing-policies")
-router.register("toll-limits", outgoing.TollLimitViewSet, "toll-limits")
-router.register("rates", outgoing.RateViewSet, "rates")
-router.register("toll-alarms", outgoing.TollAlarmViewSet, "toll-alarms")
+router.register("toll-limits", tolls.TollLimitViewSet, "toll-limits")
+router.register("rates", tolls.RateViewSet, "rates")
+router.register("toll-alarms", tolls.TollAlarmViewSet, "toll-alarms")
 router.register("mailboxes", voicemail.MailboxViewSet, "mailboxes")
 router.register("voicemail", voicemail.VoiceMessageViewSet, "voicemail")
 router.register("peers", peers.PeerViewSet, "peers")
