@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lab.world import World
-from tests.kernel.bench import Bench
+from tests.kernel.bench import SIP, TLS, Bench
+from tests.kernel.tcp import OPEN, served
 
 
 @contextlib.contextmanager
@@ -45,3 +46,13 @@ def family(request: pytest.FixtureRequest) -> int:
     """IPv4, then IPv6."""
     version: int = request.param
     return version
+
+
+@pytest.fixture
+def gate(bench: Bench, family: int) -> Iterator[Bench]:
+    """The bench with SIP over TCP and TLS, and nobody connected."""
+    bench.apply(**OPEN)
+    yield bench
+    bench.hands["attacker"].do("forget")
+    for port in (SIP, TLS):
+        served(bench, family, port, "close")

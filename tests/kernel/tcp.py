@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.kernel.bench import PHONE, SRV, Bench
+from tests.kernel.bench import PHONE, SRV, TLS, Bench
 
+OPEN = {"tcp": True, "tls_port": TLS}  # an intent's choice of both
 _names = itertools.count(1)
 
 

@@ -11,13 +11,12 @@ import pytest
 
 from tests.kernel.bench import PHONE, RTP, SIP, SRV, TLS, VENDOR, Bench, register, token
 from tests.kernel.conftest import bench_of
-from tests.kernel.tcp import Caller, Tls, certificate, hello, served, taken
+from tests.kernel.tcp import OPEN, Caller, Tls, certificate, hello, served, taken
 
 pytestmark = pytest.mark.kernel
 FIRST, SECOND = token(1).value, token(2).value
 DOMAIN = "sip.example.net"
 NAME = f"{FIRST}.{DOMAIN}"
-OPEN = {"tcp": True, "tls_port": TLS}
 
 
 @pytest.fixture(scope="module", params=["nft", "legacy"])
@@ -27,16 +26,6 @@ def backend_bench(
     """A world of this file's own: nobody was ever connected there, and slot a is the live one."""
     with bench_of(request.param, tmp_path_factory.mktemp(request.param)) as bench:
         yield bench
-
-
-@pytest.fixture
-def gate(bench: Bench, family: int) -> Iterator[Bench]:
-    """The bench with SIP over TCP and TLS, and nobody connected."""
-    bench.apply(**OPEN)
-    yield bench
-    bench.hands["attacker"].do("forget")
-    for port in (SIP, TLS):
-        served(bench, family, port, "close")
 
 
 def _net(address: str) -> str:
@@ -150,19 +139,6 @@ def test_a_real_tls_conversation_passes(gate: Bench, family: int, tmp_path: Path
     assert heard == message
 
 
-def test_a_revoked_token_cuts_its_connection_at_once(gate: Bench, family: int) -> None:
-    calls = [Caller(gate, family, TLS), Caller(gate, family, SIP), Caller(gate, family, TLS)]
-    names = (FIRST, FIRST, SECOND)
-    for caller, secret, data in zip(calls, names, (hello, register, hello), strict=True):
-        caller.send(data(secret))
-    assert len(taken(gate, family, TLS)) == 2 and len(taken(gate, family, SIP)) == 1
-    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
-    for caller in calls:
-        caller.send(b"more")
-    assert taken(gate, family, TLS) == {calls[0].port: b"", calls[2].port: b"more"}
-    assert taken(gate, family, SIP) == {calls[1].port: b""}
-
-
 def test_a_phone_with_tls_alone_may_send_rtp(gate: Bench, family: int) -> None:
     phone = gate.hands["attacker"].udp(family, PHONE[family])
     phone.send(b"before", SRV[family], RTP)
@@ -171,66 +147,6 @@ def test_a_phone_with_tls_alone_may_send_rtp(gate: Bench, family: int) -> None:
     assert len(taken(gate, family, TLS)) == 1
     phone.send(b"rtp", SRV[family], RTP)
     assert gate.arrived(family, "rtp") == [b"rtp"]
-
-
-def test_a_connection_that_was_silent_when_it_was_revoked_never_speaks_again(
-    gate: Bench, family: int
-) -> None:
-    """Its mark leaves the list of revoked ones at the next edit, its conntrack entry in days."""
-    calls = [Caller(gate, family, TLS), Caller(gate, family, SIP)]
-    for caller, data in zip(calls, (hello, register), strict=True):
-        caller.send(data(FIRST))
-    assert len(taken(gate, family, TLS)) == len(taken(gate, family, SIP)) == 1
-    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
-    gate.apply(**OPEN, tokens=(token(2),))
-    for caller in calls:
-        caller.send(b"more")
-    assert taken(gate, family, TLS) == {calls[0].port: b""}
-    assert taken(gate, family, SIP) == {calls[1].port: b""}
-
-
-def test_the_audio_of_a_revoked_phone_with_tls_alone_ends(gate: Bench, family: int) -> None:
-    phone = gate.hands["attacker"].udp(family, PHONE[family])
-    caller = Caller(gate, family, TLS)
-    caller.send(hello(FIRST))
-    assert len(taken(gate, family, TLS)) == 1
-    phone.send(b"before", SRV[family], RTP)
-    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
-    phone.send(b"after", SRV[family], RTP)
-    assert gate.arrived(family, "rtp") == [b"before"]
-
-
-def test_the_audio_of_a_revoked_phone_ends_though_it_closed_its_connection_before(
-    gate: Bench, family: int
-) -> None:
-    """The kernel forgets a closed connection; the agent, asked for places, had noted it."""
-    phone = gate.hands["attacker"].udp(family, PHONE[family])
-    caller = Caller(gate, family, TLS)
-    caller.send(hello(FIRST))
-    assert len(taken(gate, family, TLS)) == 1
-    gate.channel.places()
-    phone.send(b"before", SRV[family], RTP)
-    caller.close()
-    gate.run("conntrack", "-D", "-p", "tcp", "-f", f"ipv{family}", "-s", PHONE[family])
-    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
-    phone.send(b"after", SRV[family], RTP)
-    assert gate.arrived(family, "rtp") == [b"before"]
-
-
-def test_the_audio_of_a_revoked_phone_ends_though_it_began_its_connection_anew(
-    gate: Bench, family: int
-) -> None:
-    """A SYN on its own addresses and ports takes the proof from a flow, not whose it was."""
-    phone = gate.hands["attacker"].udp(family, PHONE[family])
-    caller = Caller(gate, family, TLS)
-    caller.send(hello(FIRST))
-    assert len(taken(gate, family, TLS)) == 1
-    phone.send(b"before", SRV[family], RTP)
-    caller.vanish()
-    Caller(gate, family, TLS, own=caller.port)
-    gate.apply(**OPEN, tokens=(token(2),), revoked=(1,))
-    phone.send(b"after", SRV[family], RTP)
-    assert gate.arrived(family, "rtp") == [b"before"]
 
 
 def test_each_segment_of_a_phone_renews_its_right_to_rtp(gate: Bench, family: int) -> None:
