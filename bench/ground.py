@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.result import median
-from firewall.agent import netlink, scratch, wire
+from firewall.agent import netlink, own_net, scratch, wire
 from firewall.agent.config import Config
 from firewall.agent.engine import Engine
 from firewall.agent.netfilter import Netfilter
@@ -59,7 +59,7 @@ def config(backend: Backend, folder: Path) -> Config:
 
 
 class Ground:
-    """This process's namespace (see `scratch.enter`) with one backend."""
+    """This process's namespace (see `own_net.enter`) with one backend."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self.backend = backend
@@ -145,7 +145,7 @@ def _enter() -> None:
     Within a user namespace nft takes some 400 rules in a message, and a long ruleset many of them.
     """
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_NET) != 0:
-        scratch.enter()
+        own_net.enter()
 
 
 def on_ground(backend: Backend, work: Callable[[Ground], Any]) -> Any:

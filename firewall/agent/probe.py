@@ -20,7 +20,8 @@ from firewall.agent.config import Config
 from firewall.agent.engine import Engine
 from firewall.agent.netfilter import RestoreError, Version
 from firewall.agent.nursery import Nursery, serve
-from firewall.agent.scratch import Scratch, enter
+from firewall.agent.own_net import enter
+from firewall.agent.scratch import Scratch
 from firewall.ruleset.memory import Memory
 from firewall.ruleset.oracle import Oracle
 from firewall.ruleset.packet import Packet, packets

@@ -1,8 +1,7 @@
 """A kernel of one's own to ask: a network namespace, the rules in it, real packets.
 
-The namespace is made within a user namespace, so it needs no privilege over the host; only where
-user namespaces are closed is CAP_SYS_ADMIN tried. It holds one TUN device, by which packets come
-in as from the network (a write returns when the kernel has decided), and ends with its process.
+The namespace (see `own_net`) holds one TUN device, by which packets come in as from the network:
+a write returns when the kernel has decided.
 
 Two witnesses for each packet: the counters of our rules, and raw sockets, which get whatever
 passed the INPUT chain. A cgroup that denies a service all addresses (systemd's IPAddressDeny)
@@ -10,7 +9,6 @@ blinds the sockets; then the counters speak alone, and nothing can be sent from 
 """
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import random
@@ -31,48 +29,11 @@ from firewall.ruleset.parse import Dump
 from firewall.ruleset.types import Intent
 from firewall.ruleset.values import redact
 
-_NEW_USER, _NEW_NET = 0x10000000, 0x40000000  # unshare(2)
-_CAPABILITY_VERSION, _NET_ADMIN, _NET_RAW = 0x20080522, 12, 13  # linux/capability.h
-_AMBIENT, _RAISE = 47, 2  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
 _TUNSETIFF, _TUN, _NO_INFO = 0x400454CA, 0x0001, 0x1000  # linux/if_tun.h
 _DEVICE = "probe0"
 _CONTROL = {4: ("198.18.0.2", "198.18.0.1"), 6: ("2001:2::2", "2001:2::1")}  # RFC 2544, RFC 5180
 _INET = {4: socket.AF_INET, 6: socket.AF_INET6}
 _TYPES = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
-
-
-def enter() -> None:
-    """Move this process into a network namespace of its own; raises `Refused` where it can't."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.geteuid(), os.getegid()
-    if libc.unshare(_NEW_USER | _NEW_NET) == 0:
-        for name, text in (
-            ("setgroups", "deny"),
-            ("uid_map", f"0 {uid} 1"),
-            ("gid_map", f"0 {gid} 1"),
-        ):
-            # Root without CAP_SETFCAP may not map itself (since Linux 5.12): it goes on as nobody.
-            with contextlib.suppress(PermissionError):
-                Path("/proc/self", name).write_text(text, encoding="ascii")
-        _hand_on(libc)
-        return
-    closed = os.strerror(ctypes.get_errno())
-    if libc.unshare(_NEW_NET) != 0:
-        raise Refused(
-            f"scratch: no user namespace ({closed}) and no network namespace "
-            f"({os.strerror(ctypes.get_errno())}); allow user namespaces to the agent"
-        )
-
-
-def _hand_on(libc: ctypes.CDLL) -> None:
-    """Let tools that are started from here have the capabilities too, though nobody starts them."""
-    head = struct.pack("Ii", _CAPABILITY_VERSION, 0)
-    sets = ctypes.create_string_buffer(24)  # effective, permitted, inheritable; twice 32 bits
-    libc.capget(head, sets)
-    effective, permitted, _, *rest = struct.unpack("6I", sets.raw)
-    libc.capset(head, struct.pack("6I", effective, permitted, permitted, *rest))
-    for capability in (_NET_ADMIN, _NET_RAW):
-        libc.prctl(_AMBIENT, _RAISE, capability, 0, 0)
 
 
 class _Unwritten(State):
@@ -299,6 +260,3 @@ def _follow(risen: dict[str, list[str]], chain: str, depth: int = 0) -> Sequence
         if target in risen:
             lines += _follow(risen, target, depth + 1)
     return lines
-
-
-__all__ = ["VERSIONS", "Scratch", "enter"]

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from firewall.agent import scratch
+from firewall.agent import own_net, scratch
 from firewall.agent.config import Config
 from firewall.ruleset.memory import Memory
 from firewall.ruleset.oracle import Oracle
@@ -166,7 +166,7 @@ def main() -> int:
         if child == 0:
             worst = 2
             try:
-                scratch.enter()
+                own_net.enter()
                 count = min(ROUND, given.packets - start)
                 found = list(contest(settings, f"{given.seed}-{number}", count, given.counters))
                 print("".join(json.dumps(one) + "\n" for one in found), end="", flush=True)
