@@ -61,7 +61,7 @@ class PanelSite(AdminSite):
 
     site_header = "ddiweb"
     site_title = "ddiweb"
-    index_title = "Overview"
+    index_title = "Home"
     site_url = None
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from ddiweb.admin_base import DeployingAdmin, ReadOnlyAdmin
-from ddiweb.deploy.templatetags.panel import ago, pill
+from ddiweb.deploy.templatetags.panel import ago, no_password, pill
 from peers import passwords, person_rules, phones, services, views
 from peers.choices import TokenState
 from peers.forms import PeerForm
@@ -76,8 +76,11 @@ class PeerAdmin(DeployingAdmin):
         """Whether it is registered."""
         if not peer.enabled:
             return pill("off", "switched off")
-        here = getattr(peer, "here", False)
-        return pill("good", "registered") if here else pill("quiet", "not registered")
+        if getattr(peer, "here", False):
+            return pill("good", "registered")
+        if passwords.is_due(peer):
+            return no_password()
+        return pill("quiet", "not registered")
 
     @admin.display(description="token")
     def token(self, peer: Peer) -> str:
@@ -91,6 +94,12 @@ class PeerAdmin(DeployingAdmin):
         if newest.state == TokenState.CURRENT:
             return pill("good", "seen")
         return pill("quiet", "not seen yet")
+
+    def response_post_save_add(self, request: HttpRequest, obj: Peer) -> HttpResponse:
+        """To the new peer's page, which says what comes next: the phone."""
+        if not self.has_change_permission(request, obj):
+            return super().response_post_save_add(request, obj)
+        return HttpResponseRedirect(reverse("admin:peers_peer_change", args=[obj.pk]))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """A password that was typed is the newest token's too, where that is the username."""
@@ -185,6 +194,7 @@ class PeerAdmin(DeployingAdmin):
         if isinstance(peer, Peer):
             context["status"] = phones.status(peer)
             context["leaks"] = TokenLeak.objects.filter(peer=peer).open()
+            context["no_password"] = passwords.is_due(peer)
             context["can_change"] = self.has_change_permission(request, peer)
         return super().render_change_form(request, context, *args, **kwargs)
 

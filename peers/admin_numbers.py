@@ -53,7 +53,7 @@ class StepInline(PlainFields, admin.StackedInline):
         """Offer the peers of the number's node."""
         formset = super().get_formset(request, obj, **kwargs)
         if "phones" in formset.form.base_fields:
-            offer_of_node(formset.form, obj)
+            offer_of_node(formset.form, obj, request.user)
         return formset
 
 

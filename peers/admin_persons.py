@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from ddiweb.admin_base import DeployingAdmin
 from ddiweb.deploy.templatetags.panel import pill
-from peers import phones
+from peers import passwords, phones
 from peers.models import Peer, Person, StepPerson
 from peers.person_forms import PersonForm
 
@@ -66,7 +66,8 @@ class PersonAdmin(DeployingAdmin):
         person = context.get("original")
         if isinstance(person, Person):
             context["phones"] = [
-                (phone, _here(phone), phones.status(phone)) for phone in person.phones.all()
+                (phone, _here(phone), phones.status(phone), passwords.is_due(phone))
+                for phone in person.phones.all()
             ]
             context["places"] = StepPerson.objects.filter(person=person).select_related(
                 "step__number"

@@ -94,8 +94,9 @@ def on_newest_token(peer: Peer, password: str) -> None:
 
 def is_due(peer: Peer) -> bool:
     """Whether the account that the phone should have was never given a password."""
-    if peer.carrier == Carrier.USERNAME:
-        newest = peer.tokens.filter(state__in=LIVE_TOKEN_STATES).order_by("-pk").first()
-        if newest is not None and peer.transport != Transport.IAX:
+    if peer.carrier == Carrier.USERNAME and peer.transport != Transport.IAX:
+        # All of them, the newest first: a list has fetched them with its peers.
+        newest = next((one for one in peer.tokens.all() if one.state in LIVE_TOKEN_STATES), None)
+        if newest is not None:
             return not newest.hashes
     return peer.password_made_at is None

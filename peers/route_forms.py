@@ -4,7 +4,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.html import format_html
 
+from ddiweb.deploy.services import User
 from ddiweb.form_fields import limit
 from peers import rules
 from peers.choices import StepKind
@@ -164,8 +167,11 @@ class StepFormSet(forms.BaseInlineFormSet):
         return saved
 
 
-def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
-    """Offer what stands on the number's node, or all for a new number."""
+def offer_of_node(form: type[forms.ModelForm], number: Number | None, user: User) -> None:
+    """Offer what stands on the number's node, or all for a new number.
+
+    Where there is nothing to choose, the field says so, and how ``user`` makes one.
+    """
     peers = Peer.objects.select_related("node")
     persons = Person.objects.select_related("node").prefetch_related("phones")
     if number is not None:
@@ -173,5 +179,25 @@ def offer_of_node(form: type[forms.ModelForm], number: Number | None) -> None:
         peers, persons = peers.filter(node_id=node), persons.filter(node_id=node)
         for name, model in OF_ITS_NODE.items():
             limit(form.base_fields[name], model._default_manager.filter(node_id=node))
+    for name in OF_ITS_NODE:
+        _say_if_none(form.base_fields[name], number, user)
     offer(form.base_fields["phones"], peers)
     offer(form.base_fields["people"], persons)
+
+
+def _say_if_none(field: forms.Field, number: Number | None, user: User) -> None:
+    if not isinstance(field, forms.ModelChoiceField) or field.queryset.exists():
+        return
+    meta = field.queryset.model._meta
+    how: str = "somebody who may must add one first."
+    if user is not None and user.has_perm(f"{meta.app_label}.add_{meta.model_name}"):
+        place = reverse(f"admin:{meta.app_label}_{meta.model_name}_add")
+        place += f"?node={number.trunk.node_id}" if number else ""
+        how = format_html(
+            '<a href="{}" target="_blank" rel="noopener">add one</a> in a new tab, then load this '
+            "page anew.",
+            place,
+        )
+    where = " on this node" if number else ""
+    text = '{} <span class="none-yet">There is no {}{} yet: {}</span>'
+    field.help_text = format_html(text, field.help_text, meta.verbose_name, where, how)

@@ -1,5 +1,6 @@
 """Contacts, calls and security events: shown, never edited."""
 
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -7,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from ddiweb.admin_base import ReadOnlyAdmin
-from ddiweb.deploy.templatetags.panel import ago, clock, moment, pill
+from ddiweb.deploy.templatetags.panel import ago, clock, moment, pill, plus
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from ddiweb.live.names import label_column
 from ddiweb.live.standing import trunk_pill
@@ -68,12 +69,44 @@ class ContactAdmin(SeenAdmin):
         return ago(contact.seen_at)
 
 
+_GROUPED = re.compile(r"\A\s*\+[0-9][0-9 ().-]*\Z")
+
+
+def digits(term: str) -> str:
+    """A number in E.164, in any grouping, as Asterisk keeps it; another term as it is."""
+    return "".join(filter(str.isdigit, term)) if _GROUPED.fullmatch(term) else term
+
+
+class CalledAdmin(SeenAdmin):
+    """Rows with the number that was called: Asterisk keeps digits, people write E.164."""
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find a number with its plus too, in any grouping."""
+        return super().get_search_results(request, queryset, digits(search_term))
+
+    def get_readonly_fields(self, request: Any, obj: Any = None) -> Any:
+        """The number as in the list."""
+        fields = super().get_readonly_fields(request, obj)
+        return ["called" if name == "number" else name for name in fields]
+
+    def get_fields(self, request: Any, obj: Any = None) -> Any:
+        """What is shown, in the order of the columns."""
+        return self.get_readonly_fields(request, obj)
+
+    @admin.display(description="number", ordering="number")
+    def called(self, row: Call | Channel) -> str:
+        """In E.164."""
+        return plus(row.number)
+
+
 @admin.register(Call)
-class CallAdmin(SeenAdmin):
+class CallAdmin(CalledAdmin):
     """The call log."""
 
     key_column = "peer"
-    list_display = ("started", "caller", "number", "phone", "result", "length", "node")
+    list_display = ("started", "caller", "called", "phone", "result", "length", "node")
     list_filter = ("disposition", "node", "started_at")
     search_fields = ("caller", "number", "peer", "trunk", "unique_id")
     date_hierarchy = "started_at"
@@ -101,11 +134,11 @@ class CallAdmin(SeenAdmin):
 
 
 @admin.register(Channel)
-class ChannelAdmin(SeenAdmin):
+class ChannelAdmin(CalledAdmin):
     """Calls that are up now, a line a leg."""
 
     key_column = "endpoint"
-    list_display = ("who", "caller", "number", "standing", "since", "node")
+    list_display = ("who", "caller", "called", "standing", "since", "node")
     list_filter = ("node", "talking")
     search_fields = ("caller", "number", "endpoint")
 

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -87,9 +87,16 @@ class ContactFilter(NodeFilter):
         fields = ("node", "endpoint", "status")
 
 
+def _called(rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+    return rows.filter(**{name: value.removeprefix("+")})
+
+
 class CallFilter(NodeFilter):
     """By node, number, party and time."""
 
+    number = django_filters.CharFilter(
+        method=_called, help_text="What was called, with or without its plus."
+    )
     started_at = django_filters.IsoDateTimeFromToRangeFilter()
 
     class Meta:

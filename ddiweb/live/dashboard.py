@@ -15,6 +15,7 @@ from ddiweb.live.heartbeat import Pulse
 from ddiweb.live.models import Call, Channel, Contact, SecurityEvent, TrunkState
 from ddiweb.live.names import labels
 from firewall.ban_models import Ban
+from peers import passwords
 from peers.choices import TokenState
 from peers.leak_models import TokenLeak
 from peers.models import NodeCertificate, Number, Peer, Token, TollAlarm, Trunk
@@ -131,6 +132,11 @@ class Board:
     trunks_ailing: Sequence[AilingTrunk]
     may_ban: bool
     at: datetime
+
+    @property
+    def no_password(self) -> frozenset[int]:
+        """Those of the phones that are away whose account was given no password yet."""
+        return frozenset(peer.pk for peer in self.away if passwords.is_due(peer))
 
     @property
     def troubled(self) -> list[NodeCard]:

@@ -22,6 +22,7 @@ TONES = {
     State.REFUSED: "bad", State.ROLLED_BACK: "bad", State.FAILED: "bad", State.SUPERSEDED: "off",
 }  # fmt: skip
 HELD = "in force but for what could lock you out, which nobody confirmed"
+_E164 = re.compile(r"\A[1-9][0-9]{6,14}\Z")
 _ADDED = re.compile(r"\A(v[46] |set )?(\+|add\b|create\b|restore\b)")
 _REMOVED = re.compile(r"\A(v[46] |set )?(-|del\b|destroy\b)")
 
@@ -30,6 +31,19 @@ _REMOVED = re.compile(r"\A(v[46] |set )?(-|del\b|destroy\b)")
 def pill(tone: str, text: object) -> SafeString:
     """A word in a colour: good, busy, warn, bad, quiet, off."""
     return format_html('<span class="pill pill-{}">{}</span>', tone, text)
+
+
+@register.simple_tag
+def no_password() -> SafeString:
+    """What a phone lacks that can't sign in yet, with what to do as a tip."""
+    tip = "It can't sign in yet: open the peer and choose “Set up the phone”, which makes one."
+    return format_html('<span class="pill pill-warn" title="{}">no password</span>', tip)
+
+
+@register.filter
+def plus(number: str) -> str:
+    """A number as Asterisk keeps it, in digits: E.164 with its plus, a short one as it is."""
+    return f"+{number}" if _E164.fullmatch(number) else number
 
 
 @register.simple_tag
