@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
 from ddiweb.admin_base import DeployingAdmin
+from ddiweb.deploy.errors import Refused
 from ddiweb.deploy.templatetags.panel import ago, pill
 from ddiweb.form_fields import SecretField, SecretForm
+from ddiweb.validators import e164
+from peers import name_trials
 from peers.choices import SignIn
+from peers.forms import PhoneNumberField
 from peers.models import NameLookup
 from peers.name_lookup_models import key_stays, lookup_secret
 
@@ -43,11 +53,18 @@ class NameLookupForm(SecretForm):
         return self.keep("secret", given)
 
 
+class TrialForm(forms.Form):
+    """Whose name is asked for."""
+
+    number = PhoneNumberField(validators=[e164])
+
+
 @admin.register(NameLookup)
 class NameLookupAdmin(DeployingAdmin):
     """Whom the node asks for names."""
 
     form = NameLookupForm
+    change_form_template = "admin/peers/namelookup/change_form.html"
     fixed = ("node",)
     list_display = ("node", "host", "standing", "enabled")
     list_select_related = ("node",)
@@ -66,6 +83,41 @@ class NameLookupAdmin(DeployingAdmin):
             (name, options | {"fields": [one for one in options["fields"] if one != "standing"]})
             for name, options in self.fieldsets
         ]
+
+    def get_urls(self) -> list[URLPattern]:
+        """“Try it” beside the usual pages."""
+        view = self.admin_site.admin_view(require_POST(self.try_view))
+        return [path("<int:pk>/try/", view, name="peers_namelookup_try"), *super().get_urls()]
+
+    def try_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Have the watch ask for one number; the page of the look-up shows what came of it."""
+        row = get_object_or_404(NameLookup.objects.select_related("node"), pk=pk)
+        user = request.user
+        if not self.has_change_permission(request, row) or not isinstance(user, User):
+            raise PermissionDenied
+        form = TrialForm(request.POST)
+        if form.is_valid():
+            try:
+                name_trials.wait(name_trials.ask(row, form.cleaned_data["number"], user))
+            except Refused as error:
+                messages.error(request, f"Nothing was asked: {error}.")
+        else:
+            faults = " ".join(form.errors["number"])
+            messages.error(request, f"Nothing was asked. The number: {faults}")
+        return HttpResponseRedirect(reverse("admin:peers_namelookup_change", args=[pk]))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """What came of the last trial stands above the form."""
+        row = context.get("original")
+        if isinstance(row, NameLookup):
+            context |= {
+                "may_try": self.has_change_permission(request, row),
+                "trial": row.trials.select_related("asked_by").first(),
+                "most": name_trials.MOST_A_MINUTE,
+            }
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="service")
     def host(self, row: NameLookup) -> str:

@@ -17,6 +17,7 @@ from peers.connection_models import CONSTRAINTS, SECRETS, Connection
 from peers.defaults import default_codecs
 from peers.leak_models import TokenLeak
 from peers.name_lookup_models import NameLookup
+from peers.name_trial_models import NameTrial
 from peers.outgoing_models import OutgoingPolicy, OutgoingPrefix, OutgoingTrunk
 from peers.person_models import Person, StepPerson
 from peers.route_models import Number, Step, StepPeer
@@ -31,11 +32,11 @@ from peers.vendor_models import TrunkAddress, TrunkHost, TrunkNetwork
 from peers.voicemail_models import Mailbox, VoiceMessage
 
 __all__ = [
-    "Authority", "CallerName", "CallerRule", "Mailbox", "NameLookup", "NodeCertificate", "Number",
-    "OutgoingPolicy", "OutgoingPrefix", "OutgoingTrunk", "Peer", "Person", "ProvisioningLink",
-    "Rate", "Schedule", "ScheduleTime", "Sound", "Step", "StepPeer", "StepPerson", "Token",
-    "TokenLeak", "TollAlarm", "Trunk", "TrunkAddress", "TrunkHost", "TrunkNetwork", "TrunkServer",
-    "TrunkToll", "VoiceMessage",
+    "Authority", "CallerName", "CallerRule", "Mailbox", "NameLookup", "NameTrial",
+    "NodeCertificate", "Number", "OutgoingPolicy", "OutgoingPrefix", "OutgoingTrunk", "Peer",
+    "Person", "ProvisioningLink", "Rate", "Schedule", "ScheduleTime", "Sound", "Step",
+    "StepPeer", "StepPerson", "Token", "TokenLeak", "TollAlarm", "Trunk", "TrunkAddress",
+    "TrunkHost", "TrunkNetwork", "TrunkServer", "TrunkToll", "VoiceMessage",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from ddiweb import validators
 from ddiweb.deploy.models import Node
 from ddiweb.fields import EncryptedTextField
 from peers.callernames import template
-from peers.callernames.fetch import Lookup
+from peers.callernames.fetch import Lookup, literal
 from peers.choices import SignIn
 
 #: Milliseconds that a call may wait for a name.
@@ -149,8 +149,21 @@ class NameLookup(models.Model):
         if plain and self.sign_in != SignIn.NONE:
             text = "begins with http: the key could be read on the way; write https"
             faults["url"] = ValidationError(text, code="in_clear")
+        if self.url and "url" not in faults and (why := self._unreachable()):
+            faults["url"] = ValidationError(why, code="address")
         if faults:
             raise ValidationError(faults)
+
+    def _unreachable(self) -> str:
+        """Why no call could ask there, with the remedy; a name is judged when it is looked up."""
+        try:
+            host = template.split(self.url).hostname or ""
+        except ValueError:
+            return ""  # the field's own validator tells
+        why = literal(host, private_allowed=self.private_allowed)
+        if why and not self.private_allowed and not literal(host, private_allowed=True):
+            return f"{why}; write a public host, or allow private addresses (private_allowed)"
+        return f"{why}, which is never asked; write another host" if why else ""
 
     @property
     def authorization(self) -> str:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from ddiweb.deploy.models import Node
 from ddiweb.fields import UndecipherableError
+from peers import name_trials
 from peers.callernames.desk import Desk
 from peers.callernames.names import Health, Names
 from peers.models import NameLookup
@@ -73,12 +74,20 @@ class NamesDesk:
             self._listen(wanted=row is not None and self.port != 0)
             if row is not None:
                 self._note(row)
+            name_trials.answer(self.slug, self._attempt)
         except UndecipherableError as error:
             self.names.use(None)
             return str(error)
         except (DatabaseError, OSError) as error:
             return f"{type(error).__name__}: {error}"
         return ""
+
+    def _attempt(self, row: NameLookup, digits: str) -> tuple[str, str]:
+        """A person's question, also while calls ask nothing: the number is the person's."""
+        try:
+            return self.names.attempt(row.lookup(), digits)
+        except UndecipherableError as error:
+            return "", str(error)
 
     def _listen(self, *, wanted: bool) -> None:
         if wanted and self._desk is None:

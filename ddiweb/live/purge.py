@@ -19,6 +19,7 @@ OTHERS = {
     "traffic": "firewall.traffic.roll_up",
     "questions": "firewall.questions.purge",
     "bans": "firewall.bans.purge",
+    "name trials": "peers.name_trials.purge",
 }
 
 

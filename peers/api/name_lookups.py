@@ -2,12 +2,21 @@
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.response import Response
 
+from ddiweb.api.errors import Unavailable
 from ddiweb.api.fields import Secret, rule
 from ddiweb.api.filters import NodeFilter
-from ddiweb.api.serializers import Attrs, ResourceSerializer
+from ddiweb.api.serializers import Attrs, ResourceSerializer, Strict
 from ddiweb.api.views import Resource, documented
+from ddiweb.deploy.errors import Refused
+from ddiweb.validators import e164
+from peers import name_trials
 from peers.api.serializers import node_field
 from peers.models import NameLookup
 from peers.name_lookup_models import key_stays, lookup_secret
@@ -47,6 +56,17 @@ class NameLookupSerializer(ResourceSerializer):
             rule(lambda: key_stays(stored, candidate.url), "secret")
 
 
+class TrialSerializer(Strict):
+    """A number that is looked up now, and what came of it."""
+
+    number = serializers.CharField(max_length=16, validators=[e164], help_text="E.164.")
+    name = serializers.CharField(
+        read_only=True, help_text="Empty: the service knows none, or there is a fault."
+    )
+    fault = serializers.CharField(read_only=True, help_text="Empty: the service answered.")
+    milliseconds = serializers.IntegerField(read_only=True, help_text="What the question took.")
+
+
 class NameLookupFilter(NodeFilter):
     """By node and state."""
 
@@ -64,3 +84,24 @@ class NameLookupViewSet(Resource):
     serializer_class = NameLookupSerializer
     filterset_class = NameLookupFilter
     ordering_fields = ("id",)
+    action_permissions: ClassVar[dict[str, tuple[str, ...]]] = {
+        "try_it": ("peers.change_namelookup",)
+    }
+
+    @extend_schema(request=TrialSerializer, responses={200: TrialSerializer})
+    @action(detail=True, methods=["post"], url_path="try")
+    def try_it(self, request: Request, pk: str) -> Response:
+        """Have the node's watch ask for one number, as in a call, but for what is remembered.
+
+        Answers within 8 seconds; 503 if the watch has not asked by then.
+        """
+        given = TrialSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        row = self.get_object()
+        try:
+            trial = name_trials.ask(row, given.validated_data["number"], request.user)
+        except Refused as error:
+            raise Throttled(wait=60, detail=str(error)) from None
+        if not name_trials.wait(trial):
+            raise Unavailable("The node's watch has not asked: is it alive? (/status/ tells.)")
+        return Response(TrialSerializer(trial).data)

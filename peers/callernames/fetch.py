@@ -8,6 +8,7 @@ that a name in DNS can't lead to the machine itself or into its network.
 import contextlib
 import http.client
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -59,14 +60,15 @@ def fetch(lookup: Lookup, digits: str) -> str:
         raise FetchError(f"the address {error}") from None
     secure = parts.scheme == "https"
     host = parts.hostname or ""
-    line = _connected(host, parts.port or (443 if secure else 80), lookup, end)
+    port = parts.port or (443 if secure else 80)
+    line = _connected(host, port, lookup, end)
     with line, _shut_at(end, line):
         try:
             with _context().wrap_socket(line, server_hostname=host) if secure else line as stream:
                 name = _exchange(stream, host, asked, parts.netloc, lookup)
         except (OSError, http.client.HTTPException, ValueError) as error:
             late = time.monotonic() >= end
-            raise FetchError(_LATE if late else _meaning(error)) from None
+            raise FetchError(_LATE if late else f"port {port}: {_meaning(error)}") from None
     # An end by the clock looks like the answer's own: what was read until then is no name.
     if time.monotonic() >= end:
         raise FetchError(_LATE)
@@ -105,10 +107,29 @@ def _connected(host: str, port: int, lookup: Lookup, end: float) -> socket.socke
             line.settimeout(max(0.01, end - time.monotonic()))
             line.connect(place)
             return line
-        except OSError:
-            fault = f"{host} can't be reached"
+        except OSError as error:
+            fault = f"{host} can't be reached at port {port}: {_cause(error)}"
             line.close()
     raise FetchError(fault)
+
+
+def literal(host: str, *, private_allowed: bool) -> str:
+    """Why a service can't be at ``host``, as far as no DNS is needed to tell, or nothing.
+
+    A resolver also takes ``127.1`` and ``2130706433`` for an address (inet_aton, POSIX), and any
+    ``localhost`` for this machine (RFC 6761, 6.3).
+    """
+    if (host == "localhost" or host.endswith(".localhost")) and not private_allowed:
+        return f"{host} is this machine"
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        try:
+            address = socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            return ""
+    why = refused(address, private_allowed=private_allowed)
+    return f"{host} is {why}" if why else ""
 
 
 def refused(address: str, *, private_allowed: bool) -> str:
@@ -176,9 +197,18 @@ def _shut(line: socket.socket) -> None:
         return  # it is over already
 
 
+def _cause(error: OSError) -> str:
+    """Why no connection was made."""
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return os.strerror(error.errno).lower() if error.errno else type(error).__name__
+
+
 def _meaning(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "its certificate can't be verified"
+        return f"its certificate can't be verified: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return "it speaks no TLS"
     return f"its answer can't be used ({type(error).__name__})"

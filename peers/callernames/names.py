@@ -20,6 +20,8 @@ WORKERS = 8
 UNKNOWN, FAILED = 86_400.0, 60.0
 #: A service that failed so often in a row is left alone for so long: no call waits for it.
 FAILURES, REST = 3, 30.0
+#: Seconds that a person's question may take beyond the look-up's own, so that its fault is told.
+SLACK = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,33 @@ class Names:
         except TimeoutError:
             return ""
 
-    def _may_ask(self, lookup: Lookup, now: float) -> bool:
-        """Each question may cost money, and a stranger may call with ever new numbers."""
+    def attempt(self, lookup: Lookup, digits: str) -> tuple[str, str]:
+        """Ask once, for a person: the name and the fault, one of them empty if not both.
+
+        By the rules of a call, but for the rest after failures: nothing that is remembered is used
+        or changed. It counts among the questions of the minute.
+        """
+        with self._lock:
+            now = self._clock()
+            self._drop_old(now)
+            if len(self._asked) >= lookup.a_minute:
+                return "", f"it was asked {lookup.a_minute} times within a minute, the most allowed"
+            self._asked.append(now)
+            job = self._pool.submit(self._ask, lookup, digits)
+        try:
+            return job.result(lookup.seconds + SLACK), ""
+        except FetchError as error:
+            return "", str(error)
+        except TimeoutError:
+            return "", "it did not answer in time"
+
+    def _drop_old(self, now: float) -> None:
         while self._asked and self._asked[0] <= now - 60:
             self._asked.popleft()
+
+    def _may_ask(self, lookup: Lookup, now: float) -> bool:
+        """Each question may cost money, and a stranger may call with ever new numbers."""
+        self._drop_old(now)
         return (
             len(self._jobs) < WORKERS
             and now >= self._rests_until

@@ -1,9 +1,11 @@
 """An outside service that knows callers' names, good and bad ones, for tests.
 
-``python -m tests.asterisk.names_service ADDRESS``: what it does depends on the digits. It writes
-each request that it gets, a line each, to standard output.
+``python -m tests.asterisk.names_service ADDRESS [PORT FILE]``: what it does depends on the digits.
+It writes each request that it gets, a line each, to standard output. With ``FILE``, which holds a
+certificate and its key, it speaks https.
 """
 
+import ssl
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,5 +49,17 @@ class Service(BaseHTTPRequestHandler):
         """Nothing: standard output has it."""
 
 
+def main(address: str, port: str = str(PORT), certificate: str = "") -> None:
+    """Serve for ever."""
+    server = ThreadingHTTPServer((address, int(port)), Service)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    server.serve_forever()
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer((sys.argv[1], PORT), Service).serve_forever()
+    main(*sys.argv[1:])

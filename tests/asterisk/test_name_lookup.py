@@ -22,6 +22,7 @@ from lab.vendor import SECOND
 from peers.callernames.fetch import Lookup
 from peers.realtime.callers import CallerNameFacts
 from peers.realtime.facts import NumberFacts
+from tests.asterisk import names_tls
 from tests.asterisk.conftest import LONDON, NODE, Bench, ring, snapshot
 from tests.asterisk.names_service import PORT
 
@@ -31,6 +32,8 @@ WAIT_MS = 800
 CALLER = "4416329601"
 SECRET = "key-of-the-names-service"
 OTHER = Lookup(f"http://{SECOND}:{PORT}/v1/{{number}}?x=1", f"Bearer {SECRET}", seconds=0.7)
+SECURE = 8443
+SECURELY = Lookup(f"https://{SECOND}:{SECURE}/v1/{{number}}", f"Bearer {SECRET}", seconds=0.7)
 
 
 class Side:
@@ -39,6 +42,7 @@ class Side:
     def __init__(self, bench: Bench, folder: Path) -> None:
         self.bench, self.folder = bench, folder
         self.keep = itertools.count(600)
+        self.certificates = names_tls.make(folder, SECOND)
         self.desk = self._desk()
 
     def _desk(self) -> Process:
@@ -56,7 +60,11 @@ class Side:
     def _run(self, namespace: str, module: str, *arguments: str, log: str = "") -> Process:
         return Process.start(
             [sys.executable, "-u", "-m", module, *arguments],
-            env={"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            env={
+                "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+                # Whom the node trusts: in place of the public authorities of its system.
+                "SSL_CERT_FILE": str(self.certificates.authority),
+            },
             cwd=ROOT,
             log=self.folder / f"{log or module}.log",
             ns=self.bench.world.ns[namespace],
@@ -69,6 +77,13 @@ class Side:
         """Start the service."""
         made = self._run(namespace, "tests.asterisk.names_service", address, log=f"in-{namespace}")
         self.wait_for(namespace, address, PORT)
+        return made
+
+    def secure_service(self, certificate: Path) -> Process:
+        """Start the service with https and this certificate; its log has the file's name."""
+        at, log = (SECOND, str(SECURE), str(certificate)), f"in-{certificate.stem}"
+        made = self._run("vendor", "tests.asterisk.names_service", *at, log=log)
+        self.wait_for("vendor", SECOND, SECURE)
         return made
 
     def wait_for(self, namespace: str, address: str, port: int) -> None:
@@ -202,6 +217,25 @@ def test_the_nodes_own_directory_is_asked_first(
     node = replace(NODE, name_lookup=WAIT_MS)
     bench.apply(replace(snapshot(), node=node, numbers=(number,), names=names))
     assert (shown(bench, ringing, "11"), side.asked()[before:]) == (["Countess"], [])
+
+
+def test_a_service_with_https_is_asked_if_the_node_trusts_its_certificate(
+    bench: Bench, side: Side, ringing: PjsuaPhone
+) -> None:
+    with side.secure_service(side.certificates.right):
+        side.use(SECURELY)
+        assert shown(bench, ringing, "11") == ["Ada Lovelace"]
+    assert side.asked("right") == [f"/v1/{CALLER}11 Bearer {SECRET}"]
+
+
+def test_a_certificate_for_another_name_gets_neither_number_nor_key_and_the_call_goes_on(
+    bench: Bench, side: Side, ringing: PjsuaPhone
+) -> None:
+    with side.secure_service(side.certificates.wrong):
+        side.use(SECURELY)
+        assert shown(bench, ringing, "11") == ["Vendor says"]
+    assert side.asked("wrong") == []
+    assert [one.disposition for one in bench.records(f"+{CALLER}11")][-1:] == ["ANSWERED"]
 
 
 def test_a_service_that_is_down_leaves_the_call_as_it_is(

@@ -151,10 +151,40 @@ def test_light_can_be_chosen_on_a_dark_system(last: str, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True)
-def test_the_menu_is_there_on_a_phone(last: str, visit: Visit) -> None:
+def test_the_menu_opens_and_leads_on_and_closes_on_a_phone(last: str, visit: Visit) -> None:
     page = visit.go("/")
-    page.tap("#panel-nav >> text=Numbers")
+    menu = page.locator("#panel-menu")
+    expect(menu).to_be_hidden()
+    page.tap(".nav-toggle")
+    page.tap("text=Close the menu")
+    expect(menu).to_be_hidden()
+    page.tap(".nav-toggle")
+    page.tap("#panel-menu >> text=Numbers")
     page.wait_for_url("**/peers/number/")
+    expect(menu).to_be_hidden()
+
+
+#: The boxes that can be ticked and are smaller than a finger (WCAG 2.2, 2.5.8), by their names.
+SMALL = """() =>
+  [...document.querySelectorAll("input[type=checkbox], input[type=radio], .nav-toggle")]
+  .map(box => [box.name || box.className, box.getBoundingClientRect()])
+  .filter(([, at]) => at.width && (at.width < 24 || at.height < 24))
+  .map(([name, at]) => `${name}: ${at.width} x ${at.height}`)"""
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True)
+@pytest.mark.parametrize(
+    "path",
+    ["/peers/peer/", "/peers/peer/add/", "/peers/trunk/1/change/", "/peers/number/1/change/",
+     "/peers/schedule/add/", "/peers/namelookup/add/", "/deploy/node/1/change/",
+     "/auth/user/1/change/"],
+)  # fmt: skip
+def test_what_is_ticked_on_a_phone_is_as_large_as_a_finger(
+    last: str, visit: Visit, path: str
+) -> None:
+    page = visit.go(path)
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    assert page.evaluate(SMALL) == []
 
 
 def test_the_dashboard_renews_itself(last: str, visit: Visit) -> None:

@@ -64,6 +64,16 @@ def test_its_timeout_alone_reaches_the_rows(node: Node) -> None:
         ({"url": "http://names.example/{number}"}, "url"),
         ({"url": "gopher://names.example/{number}"}, "url"),
         ({"url": "https://names.example/"}, "url"),
+        ({"url": "https://10.1.2.3/{number}"}, "url"),
+        ({"url": "https://127.0.0.1:8443/{number}"}, "url"),
+        ({"url": "https://127.1/{number}"}, "url"),
+        ({"url": "https://2130706433/{number}"}, "url"),
+        ({"url": "https://[::1]/{number}"}, "url"),
+        ({"url": "https://[fd00::7]/{number}"}, "url"),
+        ({"url": "https://[::ffff:10.1.2.3]/{number}"}, "url"),
+        ({"url": "https://localhost/{number}"}, "url"),
+        ({"url": "https://169.254.169.254/{number}", "private_allowed": "on"}, "url"),
+        ({"url": "https://[fd00:ec2::254]/{number}", "private_allowed": "on"}, "url"),
         ({"timeout": 3001}, "timeout"),
         ({"timeout": 0}, "timeout"),
         ({"secret": ""}, "secret"),
@@ -84,6 +94,25 @@ def test_what_could_not_be_asked_is_refused_at_its_field_by_api_and_form(
     assert list(page.context["adminform"].form.errors) == [field]
     assert SECRET not in page.content.decode()
     assert not NameLookup.objects.exists()
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "127.0.0.1:8443", "[fd00::7]", "localhost"])
+def test_the_operators_own_network_is_taken_if_it_is_allowed_and_the_fault_says_so(
+    node: Node, host: str
+) -> None:
+    body = BODY | {"url": f"https://{host}/{{number}}"}
+    answer = client(operator()).post(V1 + "name-lookups/", body)
+    assert "or allow private addresses" in str(faults(answer)["url"])
+    answer = client(operator()).post(V1 + "name-lookups/", body | {"private_allowed": True})
+    assert answer.status_code == 201
+
+
+def test_a_stored_private_address_is_refused_once_it_is_no_longer_allowed(node: Node) -> None:
+    body = BODY | {"url": "https://10.1.2.3/{number}", "private_allowed": True}
+    user = client(operator())
+    place = f"{V1}name-lookups/{user.post(V1 + 'name-lookups/', body).json()['id']}/"
+    assert list(faults(user.patch(place, {"private_allowed": False}))) == ["url"]
+    assert NameLookup.objects.get().private_allowed
 
 
 def test_the_secret_goes_in_encrypted_and_never_comes_out(node: Node) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from peers.callernames import names, template
 from peers.callernames.answer import LONGEST, name_in
-from peers.callernames.fetch import FetchError, Lookup, fetch, refused
+from peers.callernames.fetch import FetchError, Lookup, fetch, literal, refused
 from peers.callernames.names import Names
 
 LOOKUP = Lookup("https://names.example/{number}")
@@ -84,6 +84,44 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
 def test_where_nothing_is_sent(address: str, never: bool, inside: bool) -> None:
     assert bool(refused(address, private_allowed=False)) is never
     assert bool(refused(address, private_allowed=True)) is inside
+
+
+@pytest.mark.parametrize(
+    ("host", "never", "inside"),
+    [
+        ("names.example", False, False), ("198.51.100.7", False, False), ("10.1.2.3", True, False),
+        ("127.1", True, False), ("2130706433", True, False), ("0x7f.1", True, False),
+        ("012.1.2.3", True, False), ("localhost", True, False), ("a.localhost", True, False),
+        ("::1", True, False), ("fd00:ec2::254", True, True), ("169.254.43518", True, True),
+        ("2852039166", True, True), ("::ffff:10.1.2.3", True, True), ("1a", False, False),
+    ],
+)  # fmt: skip
+def test_a_host_that_needs_no_dns_is_judged_at_once(host: str, never: bool, inside: bool) -> None:
+    assert bool(literal(host, private_allowed=False)) is never
+    assert bool(literal(host, private_allowed=True)) is inside
+
+
+def test_where_nobody_listens_the_fault_names_port_and_cause() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        lookup = Lookup(f"http://127.0.0.1:{port}/{{number}}", private_allowed=True)
+        with pytest.raises(FetchError, match=f"at port {port}: nobody listens there"):
+            fetch(lookup, "441632960111")
+
+
+def test_where_no_tls_is_spoken_the_fault_names_port_and_cause() -> None:
+    def answer() -> None:
+        with server.accept()[0] as line:
+            line.recv(4096)
+            line.sendall(b"HTTP/1.0 400 Bad\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=answer).start()
+        lookup = Lookup(f"https://127.0.0.1:{port}/{{number}}", private_allowed=True)
+        with pytest.raises(FetchError, match=f"^port {port}: it speaks no TLS"):
+            fetch(lookup, "441632960111")
 
 
 def test_a_key_goes_in_clear_to_private_addresses_alone(monkeypatch: pytest.MonkeyPatch) -> None:
