@@ -117,6 +117,8 @@ class Board:
     nodes: Sequence[NodeCard]
     registered: Sequence[PhoneRow]
     away: Sequence[Peer]
+    #: Those of them whose account was given no password yet.
+    no_password: frozenset[int]
     here: int
     phones: int
     calls: Sequence[CallRow]
@@ -132,11 +134,6 @@ class Board:
     trunks_ailing: Sequence[AilingTrunk]
     may_ban: bool
     at: datetime
-
-    @property
-    def no_password(self) -> frozenset[int]:
-        """Those of the phones that are away whose account was given no password yet."""
-        return frozenset(peer.pk for peer in self.away if passwords.is_due(peer))
 
     @property
     def troubled(self) -> list[NodeCard]:
@@ -172,6 +169,7 @@ def read(user: User) -> Board:
         nodes=_nodes() if _may(user, "deploy.view_node") else [],
         registered=registered[: SHOWN * 2],
         away=away[:SHOWN],
+        no_password=frozenset(peer.pk for peer in away[:SHOWN] if passwords.is_due(peer)),
         here=len(registered),
         phones=len(registered) + len(away),
         calls=_named(list(calls[:SHOWN])),

@@ -67,6 +67,15 @@ class NamesDesk:
             client.action("DBPut", Family="names", Key="until", Val=until)
 
     def _look(self) -> str:
+        """Follow the settings and answer who tries them; returns what stood in the way."""
+        fault = self._settle()
+        try:
+            name_trials.answer(self.slug, self._attempt)
+        except DatabaseError as error:
+            return fault or f"{type(error).__name__}: {error}"
+        return fault
+
+    def _settle(self) -> str:
         """Bring the settings into force; returns what stood in the way."""
         try:
             row = NameLookup.objects.filter(node__slug=self.slug, enabled=True).first()
@@ -74,7 +83,6 @@ class NamesDesk:
             self._listen(wanted=row is not None and self.port != 0)
             if row is not None:
                 self._note(row)
-            name_trials.answer(self.slug, self._attempt)
         except UndecipherableError as error:
             self.names.use(None)
             return str(error)

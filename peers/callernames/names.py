@@ -3,6 +3,7 @@
 Whatever goes wrong is the same to a call: there is no name.
 """
 
+import logging
 import threading
 import time
 from collections import OrderedDict, deque
@@ -11,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from peers.callernames.fetch import FetchError, Lookup, fetch
+
+log = logging.getLogger(__name__)
 
 #: Numbers that are remembered; whoever was asked for least lately goes first.
 MOST_KNOWN = 10_000
@@ -84,7 +87,7 @@ class Names:
             return ""
 
     def attempt(self, lookup: Lookup, digits: str) -> tuple[str, str]:
-        """Ask once, for a person: the name and the fault, one of them empty if not both.
+        """Ask once, for a person: the name and the fault, at least one of them empty.
 
         By the rules of a call, but for the rest after failures: nothing that is remembered is used
         or changed. It counts among the questions of the minute.
@@ -102,6 +105,9 @@ class Names:
             return "", str(error)
         except TimeoutError:
             return "", "it did not answer in time"
+        except Exception:  # the thread that asks also follows the settings: it must live
+            log.exception("names of callers: a trial failed")
+            return "", "it failed as nobody foresaw"
 
     def _drop_old(self, now: float) -> None:
         while self._asked and self._asked[0] <= now - 60:
