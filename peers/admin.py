@@ -95,7 +95,7 @@ class PeerAdmin(DeployingAdmin):
             return pill("good", "seen")
         return pill("quiet", "not seen yet")
 
-    def response_post_save_add(self, request: HttpRequest, obj: Peer) -> HttpResponse:
+    def response_post_save_add(self, request: HttpRequest, obj: Peer) -> HttpResponseRedirect:
         """To the new peer's page, which says what comes next: the phone."""
         if not self.has_change_permission(request, obj):
             return super().response_post_save_add(request, obj)

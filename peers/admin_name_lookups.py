@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -92,17 +91,16 @@ class NameLookupAdmin(DeployingAdmin):
     def try_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Have the watch ask for one number; the page of the look-up shows what came of it."""
         row = get_object_or_404(NameLookup.objects.select_related("node"), pk=pk)
-        user = request.user
-        if not self.has_change_permission(request, row) or not isinstance(user, User):
+        if not self.has_change_permission(request, row):
             raise PermissionDenied
         form = TrialForm(request.POST)
         if form.is_valid():
             try:
-                name_trials.wait(name_trials.ask(row, form.cleaned_data["number"], user))
+                name_trials.wait(name_trials.ask(row, form.cleaned_data["number"], request.user))
             except Refused as error:
                 messages.error(request, f"Nothing was asked: {error}.")
         else:
-            faults = " ".join(form.errors["number"])
+            faults = " ".join(str(fault) for fault in form.errors["number"])
             messages.error(request, f"Nothing was asked. The number: {faults}")
         return HttpResponseRedirect(reverse("admin:peers_namelookup_change", args=[pk]))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.models import User as Person
 from django.db import transaction
 from django.utils import timezone
@@ -23,7 +24,7 @@ _STALE = timedelta(seconds=30)
 _KEPT = timedelta(days=1)
 
 
-def ask(lookup: NameLookup, number: str, user: Person) -> NameTrial:
+def ask(lookup: NameLookup, number: str, user: Person | AnonymousUser) -> NameTrial:
     """Ask for the name of ``number`` (E.164, checked); it is noted in the look-up's history.
 
     Raises Refused beyond ``MOST_A_MINUTE``.
@@ -35,8 +36,11 @@ def ask(lookup: NameLookup, number: str, user: Person) -> NameTrial:
         if row.trials.filter(asked_at__gt=since).count() >= MOST_A_MINUTE:
             raise Refused(f"tried {MOST_A_MINUTE} times within a minute; wait a minute")
         text = f"Tried it: the service was asked for {number}."
-        LogEntry.objects.log_actions(user.pk, NameLookup.objects.filter(pk=row.pk), CHANGE, text)
-        return NameTrial.objects.create(lookup=row, number=number, asked_by=user)
+        LogEntry.objects.log_actions(
+            int(user.pk or 0), NameLookup.objects.filter(pk=row.pk), CHANGE, text
+        )
+        person = user if isinstance(user, Person) else None
+        return NameTrial.objects.create(lookup=row, number=number, asked_by=person)
 
 
 def wait(trial: NameTrial, pause: Callable[[float], None] = time.sleep) -> bool:

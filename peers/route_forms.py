@@ -3,11 +3,11 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.html import format_html
 
-from ddiweb.deploy.services import User
 from ddiweb.form_fields import limit
 from peers import rules
 from peers.choices import StepKind
@@ -167,7 +167,9 @@ class StepFormSet(forms.BaseInlineFormSet):
         return saved
 
 
-def offer_of_node(form: type[forms.ModelForm], number: Number | None, user: User) -> None:
+def offer_of_node(
+    form: type[forms.ModelForm], number: Number | None, user: User | AnonymousUser
+) -> None:
     """Offer what stands on the number's node, or all for a new number.
 
     Where there is nothing to choose, the field says so, and how ``user`` makes one.
@@ -185,12 +187,13 @@ def offer_of_node(form: type[forms.ModelForm], number: Number | None, user: User
     offer(form.base_fields["people"], persons)
 
 
-def _say_if_none(field: forms.Field, number: Number | None, user: User) -> None:
-    if not isinstance(field, forms.ModelChoiceField) or field.queryset.exists():
+def _say_if_none(field: forms.Field, number: Number | None, user: User | AnonymousUser) -> None:
+    rows = field.queryset if isinstance(field, forms.ModelChoiceField) else None
+    if rows is None or rows.exists():
         return
-    meta = field.queryset.model._meta
+    meta = rows.model._meta
     how: str = "somebody who may must add one first."
-    if user is not None and user.has_perm(f"{meta.app_label}.add_{meta.model_name}"):
+    if user.has_perm(f"{meta.app_label}.add_{meta.model_name}"):
         place = reverse(f"admin:{meta.app_label}_{meta.model_name}_add")
         place += f"?node={number.trunk.node_id}" if number else ""
         how = format_html(
