@@ -33,6 +33,7 @@ SHARE = 20  # a long list is read so rarely that it takes a twentieth of the tim
 RARELY = 10.0
 PING = 10.0
 LONGEST_WAIT = 5.0
+BOOT = 10.0  # seconds for which a connection waits for an Asterisk that boots
 
 
 @dataclass
@@ -96,8 +97,7 @@ class Watch:
     def _hold(self, client: AmiClient, node: Node) -> None:
         dropped = 0
         ping_at = time.monotonic()
-        self._read_all_anew()
-        log.info("watch of %s: connected to Asterisk %s", self.slug, client.version)
+        self.begin(client)
         while not self.stop.is_set():
             if time.monotonic() >= ping_at:
                 client.ping()
@@ -119,18 +119,23 @@ class Watch:
             if message is not None:
                 self.take(message)
 
+    def begin(self, client: AmiClient) -> None:
+        """Read everything anew, once Asterisk has booted; raises Retryable if it does not.
+
+        It lets us log in before it knows its actions and endpoints. To come again would take a wait
+        more, and what it told by then would stand until the next reading, or for ever.
+        """
+        client.wait_booted(BOOT)
+        self._read_all_anew()
+        log.info("watch of %s: connected to Asterisk", self.slug)
+
     def _read_all_anew(self) -> None:
         for one in self.all:
             one.at = 0.0
 
     def take(self, message: Message) -> None:
         """Hasten what an event is about."""
-        if message.event == "FullyBooted":
-            # It lets us log in, and answers, before it knows its endpoints: what it told by then
-            # would stand until the next reading, or for ever.
-            for one in self.all:
-                one.hasten()
-        elif message.event in channels.CHANGES:
+        if message.event in channels.CHANGES:
             self.channels.hasten()
         elif message.event == "Registry":
             self.registrations.hasten()
