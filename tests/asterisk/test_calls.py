@@ -10,7 +10,7 @@ from lab.phones import PjsuaPhone
 from lab.vendor import SECOND, VENDOR_TONE_HZ
 from peers.realtime import trunk_rows
 from peers.realtime.facts import StepFacts, TrunkFacts
-from peers.realtime.outgoing import TollFacts
+from peers.realtime.outgoing import OutgoingFacts, TollFacts
 from tests.asterisk.conftest import LONDON, PARIS, PHONE_TONE_HZ, Bench, peer, ring, snapshot
 
 Phones = Callable[..., PjsuaPhone]
@@ -149,7 +149,7 @@ def test_a_cap_that_an_earlier_version_wrote_nowhere_is_that_of_outgoing_calls_o
     whole = trunk_rows._inbound
     monkeypatch.setattr(trunk_rows, "_inbound", lambda *facts: whole(*facts)[:7])
     tolls = () if told is None else (TollFacts("trunk_1", channels=told),)
-    bench.apply(replace(snapshot(), tolls=tolls))
+    bench.apply(replace(snapshot(), outgoing=OutgoingFacts(tolls=tolls)))
     phone.answer_with(180)
     with PjsuaPhone(
         bench.world.ns["vendor"], bench.folder / f"first{told}", address="203.0.113.20", port=5070
