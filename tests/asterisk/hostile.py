@@ -226,6 +226,8 @@ def _judge(bench: Bench, outcome: Outcome, already: int, before: dict[str, Way])
     every = ways(bench.pbx.log("console.log"))
     taken = {channel: way for channel, way in every.items() if channel not in before}
     outcome.channels, outcome.ways = len(taken), len(set(taken.values()))
+    if not taken:
+        outcome.faults.append("no attempt reached the dialplan")
     new = set(taken.values()) - set(before.values())
     outcome.faults += [f"a new way: {way}" for way in new]
 

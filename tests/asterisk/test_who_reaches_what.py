@@ -211,6 +211,7 @@ def test_a_phone_that_redirects_a_call_to_it_reaches_nothing(bench: Bench, targe
         bench.vendor(FIRST).call(LONDON)
         it.wait_for("INVITE")
     lines = "\n".join(bench.dialplan().splitlines()[before:])
+    assert " Dial(" in lines
     assert (second.dialled, "@outgoing:" in lines, "Local/" in lines) == ([], False, False)
 
 
@@ -226,6 +227,7 @@ def test_a_vendor_reaches_his_own_numbers_alone(bench: Bench) -> None:
         dial(bench, "alice", PASSWORD, calls, namespace="vendor", source=FIRST)
     lines = "\n".join(bench.dialplan().splitlines()[before:])
     assert second.dialled == []
+    assert "@from-trunk:" in lines
     assert "@outgoing:" not in lines
     assert "@from-peer:" not in lines
     assert " Dial(" not in lines
